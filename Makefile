@@ -1,0 +1,137 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help
+help:  ## list what there is to make
+	@sed -nE 's/^([a-z][a-z-]*):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "%-14s %s\n", $$1, $$2}'
+
+# ---- environment --------------------------------------------------------------------------------
+# Two stamps: what the lock names, and this project on top. Nothing is done while both are current. A tree
+# that has moved starts afresh, since console scripts hold absolute paths.
+LOCKED    := $(VENV)/.locked
+INSTALLED := $(VENV)/.installed
+HERE      := $(filter $(CURDIR),$(shell cat $(LOCKED) 2>/dev/null))
+ifeq ($(HERE),)
+.PHONY: $(LOCKED)
+endif
+
+$(LOCKED): requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Paidup needs Python 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Installing the locked packages into $(VENV) (a minute or two, only when the lock changes) ..."
+	@$(PYTHON) -m venv $(if $(HERE),,--clear) $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements/dev.txt
+	@printf '%s' '$(CURDIR)' > $@
+
+$(INSTALLED): $(LOCKED) pyproject.toml
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: venv
+venv: $(INSTALLED)  ## make the virtual environment from the hash-pinned lock
+
+# ---- run ----------------------------------------------------------------------------------------
+.PHONY: demo serve
+demo: $(INSTALLED)  ## play three months of a sample company; OUT=folder for what it writes
+	$(BIN)/paidup demo $(if $(OUT),--out $(OUT))
+
+serve: $(INSTALLED)  ## API, console and pay page on loopback; PORT, BACKEND, START, LIVE
+	$(BIN)/paidup serve
+
+# ---- check --------------------------------------------------------------------------------------
+.PHONY: test check lint types template format
+test: $(INSTALLED)  ## every test, two at a time
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: lint types template  ## ruff, mypy, cfn-lint, sam validate
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+template: $(INSTALLED) .local/sam.stamp
+	$(BIN)/cfn-lint template.yaml
+	$(SAM) validate --lint --region eu-central-1
+
+format: $(INSTALLED)  ## put the code into shape
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+# ---- locks --------------------------------------------------------------------------------------
+LAYERS  := core documents
+COMPILE_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-emit-index-url --no-emit-find-links
+
+.PHONY: lock
+lock: $(INSTALLED)  ## pin again after editing a .in file; UPGRADE=1 for the newest of everything
+	$(COMPILE_LOCK) $(if $(UPGRADE),--upgrade) -o requirements/dev.txt requirements/dev.in
+	$(COMPILE_LOCK) $(if $(UPGRADE),--upgrade) -o requirements/sam.txt requirements/sam.in
+	for layer in $(LAYERS); do \
+	  $(COMPILE_LOCK) --upgrade -c requirements/dev.txt \
+	    -o infra/layers/$$layer/requirements.txt infra/layers/$$layer/requirements.in; done
+
+# The SAM command line pins what it needs without regard to us, so it lives apart.
+SAM := env SAM_CLI_TELEMETRY=0 .local/sam/bin/sam
+.local/sam.stamp: requirements/sam.txt
+	@mkdir -p .local
+	@echo "Making .local/sam (once) ..."
+	@$(PYTHON) -m venv --clear .local/sam
+	@.local/sam/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+# ---- build --------------------------------------------------------------------------------------
+# dist/ARCH/app and dist/ARCH/layers/*: the same bytes on every machine. template.yaml names arm64's.
+ARCH     ?= arm64
+PY313    ?= python3.13
+DIST     := dist/$(ARCH)
+PLATFORM := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-manylinux_2_28
+AWS_APIS := dynamodb events s3 secretsmanager sesv2 sqs sts  # botocore's models that stay in the layer
+LOCALES  := en de fr pl                                      # babel's locales that stay in the layer
+# Reproducible .pyc files: found valid without a timestamp, and naming the paths Lambda will see.
+PRECOMPILE = $(PY313) -m compileall -q -f --invalidation-mode unchecked-hash -s $(1) -p $(2) $(1)
+
+.PHONY: build app has-python313
+build: app $(LAYERS:%=$(DIST)/%.stamp)  ## what `sam deploy` uploads; ARCH=arm64 or x86_64
+
+has-python313:
+	@$(PY313) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || { \
+	  echo "Precompiling for Lambda needs Python 3.13: make build PY313=/path/to/python3.13" >&2; exit 1; }
+
+app: has-python313  # always: it takes a moment, and so never keeps a deleted file
+	rm -rf $(DIST)/app && mkdir -p $(DIST)/app
+	find functions shared -type f ! -name '*.pyc' -print0 | xargs -0 cp --parents -t $(DIST)/app
+	$(call PRECOMPILE,$(DIST)/app,/var/task)
+
+$(DIST)/%.stamp: infra/layers/%/requirements.txt Makefile $(INSTALLED) | has-python313
+	rm -rf $(DIST)/layers/$* && mkdir -p $(DIST)/layers/$*/python
+	$(BIN)/uv pip install --quiet --target $(DIST)/layers/$*/python --require-hashes --no-deps \
+	  --only-binary :all: --python-platform $(PLATFORM) --python-version 3.13 --link-mode copy -r $<
+	cd $(DIST)/layers/$*/python && rm -rf bin .lock
+	cd $(DIST)/layers/$*/python && if [ -d botocore ]; then \
+	  find botocore/data -mindepth 1 -maxdepth 1 -type d $(foreach a,$(AWS_APIS),! -name $(a)) -exec rm -rf {} + ; fi
+	cd $(DIST)/layers/$*/python && if [ -d babel ]; then find babel/locale-data -name '*.dat' ! -name root.dat \
+	  $(foreach l,$(LOCALES),! -name '$(l).dat' ! -name '$(l)_*.dat') -delete; fi
+	cd $(DIST)/layers/$*/python && find . \( -path '*.dist-info/RECORD' -o -path '*.dist-info/INSTALLER' \
+	  -o -path '*.dist-info/REQUESTED' -o -path '*.dist-info/uv_*' \) -delete
+	$(call PRECOMPILE,$(DIST)/layers/$*,/opt)
+	touch $@
+
+.PHONY: deploy
+deploy: build .local/sam.stamp  ## to your own AWS account, after asking
+	$(SAM) deploy
+
+.PHONY: clean
+clean:  ## remove everything that was made
+	rm -rf $(VENV) .local dist build out .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
