@@ -29,7 +29,7 @@ $(LOCKED): requirements/dev.txt
 	  echo "Paidup needs Python 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@echo "Installing the locked packages into $(VENV) (a minute or two, only when the lock changes) ..."
 	@$(PYTHON) -m venv $(if $(HERE),,--clear) $(VENV)
-	@$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps --only-binary :all: -r requirements/dev.txt
 	@printf '%s' '$(CURDIR)' > $@
 
 $(INSTALLED): $(LOCKED) pyproject.toml
@@ -88,13 +88,15 @@ SAM := env SAM_CLI_TELEMETRY=0 .local/sam/bin/sam
 	@mkdir -p .local
 	@echo "Making .local/sam (once) ..."
 	@$(PYTHON) -m venv --clear .local/sam
-	@.local/sam/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r $<
+	@.local/sam/bin/python -m pip install --quiet --require-hashes --no-deps --only-binary :all: -r $<
 	@touch $@
 
 # ---- build --------------------------------------------------------------------------------------
 # dist/ARCH/app and dist/ARCH/layers/*: the same bytes on every machine. template.yaml names arm64's.
 ARCH     ?= arm64
-PY313    ?= python3.13
+# pyenv's python3.13 on PATH refuses to run unless that version is selected, so its own folder is tried too.
+PY313    ?= $(firstword $(foreach p,python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13),\
+  $(shell $(p) -c 'print("$(p)")' 2>/dev/null)) python3.13)
 DIST     := dist/$(ARCH)
 PLATFORM := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-manylinux_2_28
 AWS_APIS := dynamodb events s3 secretsmanager sesv2 sqs sts  # botocore's models that stay in the layer
