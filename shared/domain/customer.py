@@ -1,0 +1,120 @@
+"""A customer, with the switches, pauses and holds that say what Paidup may do towards it. PRODUCT 2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
+
+from shared.domain.policy import DEFAULT_CLASS_ID
+from shared.domain.settings import Automation, Settings
+
+Delivery = Literal["email", "print"]
+HoldReason = Literal["dispute", "promise", "other"]
+Service = Literal["active", "limited", "suspended", "terminated"]
+OffReason = Literal["global_off", "customer_off", "switch_off", "paused", "on_hold", "no_address"]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    line1: str = ""
+    line2: str = ""
+    city: str = ""
+    region: str = ""
+    postal_code: str = ""
+    country: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """`enabled` is the master switch; None inherits the global switch of that automation."""
+
+    enabled: bool = False
+    send_new_invoices: bool | None = None
+    account_summary: bool | None = None
+    past_due: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Quiet through a date (inclusive, local), or until lifted when `through` is None."""
+
+    automation: Automation
+    through: date | None = None
+
+    def covers(self, on: date) -> bool:
+        return self.through is None or on <= self.through
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Collection on hold through a date (inclusive, local), or until lifted: no notices, charges, fees or steps."""
+
+    reason: HoldReason = "other"
+    through: date | None = None
+
+    def covers(self, on: date) -> bool:
+        return self.through is None or on <= self.through
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    id: str
+    name: str
+    email: str | None = None
+    class_id: str = DEFAULT_CLASS_ID
+    currency: str = "USD"
+    timezone: str | None = None  # None: the business's
+    address: Address = Address()
+    delivery: tuple[Delivery, ...] = ("email",)
+    tax_rate_percent: Decimal = Decimal(0)
+    automations: Switches = Switches()
+    pauses: tuple[Pause, ...] = ()
+    hold: Hold | None = None
+    account_summary_schedule: str | None = None
+    external_id: str | None = None
+    service: Service = "active"
+    email_problem: Literal["bounced", "complained"] | None = None  # set by the mail provider's feedback
+    created_at: datetime | None = None
+    version: int = 0
+
+    def zone(self, settings: Settings) -> str:
+        return self.timezone or settings.business.timezone
+
+    def mailable(self) -> bool:
+        """Whether there is an address that mail can be expected to reach."""
+        return bool(self.email) and self.email_problem is None
+
+    def pause(self, automation: Automation) -> Pause | None:
+        return next((p for p in self.pauses if p.automation == automation), None)
+
+    def with_pause(self, pause: Pause) -> Customer:
+        return replace(self.without_pause(pause.automation), pauses=(*self.without_pause(pause.automation).pauses, pause))
+
+    def without_pause(self, automation: Automation) -> Customer:
+        return replace(self, pauses=tuple(p for p in self.pauses if p.automation != automation))
+
+
+def why_off(
+    automation: Automation, customer: Customer, settings: Settings, on: date, *, ignore_global: bool = False
+) -> OffReason | None:
+    """The first thing that keeps an automation from acting for a customer on a local date; None when it acts.
+
+    `ignore_global` is for a bill run that asks for mail itself: its `auto_email` stands in for the global switch.
+    """
+    own: bool | None = getattr(customer.automations, automation)
+    pause = customer.pause(automation)
+    if not ignore_global and not getattr(settings.automations, automation).enabled:
+        return "global_off"
+    if not customer.automations.enabled:
+        return "customer_off"
+    if own is False:
+        return "switch_off"
+    if pause is not None and pause.covers(on):
+        return "paused"
+    if automation == "past_due" and customer.hold is not None and customer.hold.covers(on):
+        return "on_hold"
+    if not customer.mailable():
+        return "no_address"
+    return None

@@ -1,0 +1,43 @@
+"""A notice: one mail to one customer, recorded with the change that calls for it. PRODUCT 1, 2, 6, 9."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from shared.domain.ids import derive_id
+
+NoticeStatus = Literal["pending", "sent", "suppressed", "failed", "bounced"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Business key (customer, kind, subject, episode): its id is derived from it, so it exists once.
+
+    What it says is looked up when it is sent, never stored. `claimed_at` is set by the sender before it calls the
+    mail service; `sent_at` after. `by_hand` needs no switch at all.
+    """
+
+    id: str
+    customer_id: str
+    kind: str
+    subject_id: str
+    episode: str
+    created_at: datetime
+    status: NoticeStatus = "pending"
+    reason: str | None = None  # why suppressed or failed
+    tier: int | None = None
+    bill_run_id: str | None = None
+    by_run: bool = False  # asked for by a run's auto_email: stands in for the global switch
+    by_hand: bool = False
+    claimed_at: datetime | None = None
+    attempts: int = 0
+    sent_at: datetime | None = None
+    to: str | None = None
+    message_id: str | None = None
+    version: int = 0
+
+
+def notice_id(customer_id: str, kind: str, subject_id: str, episode: str = "") -> str:
+    return derive_id("ntc_", customer_id, kind, subject_id, episode)

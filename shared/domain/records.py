@@ -1,0 +1,27 @@
+"""Small records that belong to the system rather than to the business."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Which customer a contract or payment method belongs to: finds it by its own id, and keeps that id unique."""
+
+    id: str
+    customer_id: str
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a POST with an Idempotency-Key was answered, for 24 hours. `fingerprint` is the digest of its body."""
+
+    key: str
+    fingerprint: str
+    status: int
+    body: str
+    expires_at: datetime
+    version: int = 0

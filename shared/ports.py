@@ -1,0 +1,229 @@
+"""What the use cases need from the outside world, as protocols. Adapters are in shared/storage and shared/gateways."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Literal, Protocol, TypeVar
+
+from shared.domain.collection import CollectionState
+from shared.domain.contract import Contract
+from shared.domain.customer import Customer
+from shared.domain.invoice import Invoice
+from shared.domain.notice import Notice
+from shared.domain.payment import ChargeOutcome, Payment
+from shared.domain.runs import BillRun, PaymentRun
+from shared.domain.task import Task
+
+E = TypeVar("E")
+
+PAGE_LIMIT = 200  # records per page wherever nothing else is said
+COMMIT_MAX = 100  # changes per transaction: DynamoDB's limit
+
+
+# ---- the store ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Save(Generic[E]):
+    """Write an entity: `version` 0 means it must be absent, n that the stored one is version n; stored as n + 1."""
+
+    entity: E
+
+
+@dataclass(frozen=True, slots=True)
+class Remove(Generic[E]):
+    """Delete an entity, if the stored one still has its version."""
+
+    entity: E
+
+
+@dataclass(frozen=True, slots=True)
+class Check(Generic[E]):
+    """Write nothing, but fail the transaction unless the stored entity still has this version (0: is still absent)."""
+
+    entity: E
+
+
+Change = Save[object] | Remove[object] | Check[object]
+
+
+class Conflict(Exception):  # noqa: N818 - it is an answer, not a mistake
+    """A condition of a transaction failed and nothing was written. `failed` are the positions of the changes."""
+
+    def __init__(self, failed: tuple[int, ...]) -> None:
+        super().__init__(f"changed meanwhile: {failed}")
+        self.failed = failed
+
+
+class Unavailable(Exception):  # noqa: N818
+    """A service is throttling or away; the work is left where it is and tried again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index(Generic[E]):
+    """A way to find entities that is eventually consistent: what it names must be read from the store before use."""
+
+    name: str
+    entity: type[E]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What an index knows: the entity's key, for `get`, and the sort value it is found under."""
+
+    partition: str
+    sort: str
+    at: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return (self.partition, self.sort)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[E]):
+    items: tuple[E, ...]
+    cursor: str | None = None  # pass as `after` for the next page; None: this was the last
+
+
+class Store(Protocol):
+    """Typed records with transactions. Which key and indexes a type has is said in shared/storage/schema.py."""
+
+    def get(self, kind: type[E], partition: str, sort: str = "") -> E | None:
+        """The record as it is now (strongly consistent)."""
+
+    def get_many(self, kind: type[E], keys: Sequence[tuple[str, str]]) -> list[E]:
+        """Those that exist, in the order of `keys` (any number of them), strongly consistent."""
+
+    def list(
+        self, kind: type[E], partition: str, prefix: str = "", after: str | None = None, limit: int = PAGE_LIMIT
+    ) -> Page[E]:
+        """The records of one partition in key order, strongly consistent; `after` is a page's cursor."""
+
+    def find(
+        self, index: Index[E], partition: str, *, prefix: str = "", last: str | None = None,
+        after: str | None = None, limit: int = PAGE_LIMIT, reverse: bool = False,
+    ) -> Page[Entry]:  # fmt: skip
+        """Entries of one index partition in the order of their sort values.
+
+        `prefix` restricts to sort values that start with it, `last` to those at or below it (not both). `after` is a
+        page's cursor. `reverse` gives the highest first.
+        """
+
+    def commit(self, *changes: Save[E] | Remove[E] | Check[E]) -> None:
+        """All of at most COMMIT_MAX changes, or none. Raises Conflict when a condition fails, Unavailable when throttled.
+
+        Committing the very same changes again after an answer was lost is recognised, and is not a conflict.
+        """
+
+
+# Sharded indexes have partitions "0" … "7" (shard_of the owner); see SHARDS.
+CUSTOMERS = Index("customers", Customer)  # sharded; sort: lower-case name|email|id
+CONTRACTS_DUE = Index("contracts_due", Contract)  # sharded by customer, only with a next bill date; sort: date#customer#contract
+COLLECTION_STATES = Index("collection_states", CollectionState)  # sharded; sort: customer#next_on#oldest_due_on#settings_version
+INVOICES = Index("invoices", Invoice)  # sharded by invoice; sort: created_at#id
+INVOICES_BY_CUSTOMER = Index("invoices_by_customer", Invoice)  # sort: created_at#id
+INVOICES_BY_RUN = Index("invoices_by_run", Invoice)  # sort: status#customer#bill_on#id#flag codes#currency#total_minor
+INVOICES_OPEN = Index("invoices_open", Invoice)  # sharded by customer, posted with residual > 0; sort: customer#due_on#id
+PAYMENTS = Index("payments", Payment)  # sharded by payment; sort: at#id
+PAYMENTS_BY_CUSTOMER = Index("payments_by_customer", Payment)  # sort: at#id
+PAYMENTS_BY_INVOICE = Index("payments_by_invoice", Payment)  # attempts only; sort: attempt
+PAYMENTS_UNRESOLVED = Index("payments_unresolved", Payment)  # sharded, pending or unknown; sort: next_check_at#id
+NOTICES = Index("notices", Notice)  # sharded by notice; sort: created_at#id
+NOTICES_BY_CUSTOMER = Index("notices_by_customer", Notice)  # sort: created_at#id
+NOTICES_BY_RUN = Index("notices_by_run", Notice)  # sort: status#id
+NOTICES_PENDING = Index("notices_pending", Notice)  # sharded; sort: created_at#id
+BILL_RUNS = Index("bill_runs", BillRun)  # partition "all"; sort: created_at#id
+BILL_RUNS_ACTIVE = Index("bill_runs_active", BillRun)  # partition "all", pending, generating or posting; sort: due#id
+PAYMENT_RUNS = Index("payment_runs", PaymentRun)  # partition "all"; sort: created_at#id
+PAYMENT_RUNS_ACTIVE = Index("payment_runs_active", PaymentRun)  # partition "all", not ended; sort: due#id
+TASKS = Index("tasks", Task)  # partition: status; sort: created_at#id
+
+
+# ---- the rest of the world ------------------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The current instant, aware, in UTC."""
+
+
+class Ids(Protocol):
+    def new(self, prefix: str) -> str:
+        """A fresh id that nobody can guess."""
+
+
+class Gateway(Protocol):
+    """The payment gateway. A decline is a value; an answer that never came is `unknown`, never an exception."""
+
+    def charge(self, payment: Payment) -> ChargeOutcome:
+        """Charge `payment.token` once; `payment.id` is the idempotency key."""
+
+    def look_up(self, payment: Payment) -> ChargeOutcome:
+        """What became of an attempt: `failed` if the gateway never processed it, `unknown` if it cannot say yet."""
+
+    def refund(self, payment: Payment, amount_minor: int, key: str) -> ChargeOutcome:
+        """Give back part or all of a successful charge; `key` is the refund's own idempotency key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    name: str
+    content: bytes
+    media_type: str = "application/pdf"
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    notice_id: str  # tag of the mail: the provider's events carry it back
+    sender: str
+    to: str
+    subject: str
+    text: str
+    html: str
+    attachments: tuple[Attachment, ...] = ()
+
+
+class MailRefused(Exception):  # noqa: N818
+    """The provider will not take this mail, now or later: the message says why."""
+
+
+class Mailer(Protocol):
+    def send(self, mail: Mail) -> str:
+        """The provider's message id. Raises Unavailable when throttled, MailRefused when it never will go."""
+
+
+QueueName = Literal["bill_run", "post", "notice", "document", "charge", "assess"]
+
+
+class Queue(Protocol):
+    def send(self, queue: QueueName, bodies: Sequence[str], delay_seconds: int = 0) -> None:
+        """Durably enqueue messages (JSON texts, any number). At least once, in no order. Delay ≤ 900 s."""
+
+
+class Files(Protocol):
+    def read(self, key: str) -> bytes | None: ...
+
+    def write_once(self, key: str, content: bytes, media_type: str) -> None:
+        """Store content under a key; if the key exists already, what is there stays."""
+
+
+class Bus(Protocol):
+    def publish(self, detail_type: str, detail: dict[str, object]) -> None:
+        """Put one event of source `paidup` on the bus."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything a use case may touch. Made in shared/bootstrap.py; tests make their own."""
+
+    store: Store
+    clock: Clock
+    ids: Ids
+    queue: Queue
+    gateway: Gateway
+    mailer: Mailer
+    files: Files
+    bus: Bus

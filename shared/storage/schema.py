@@ -1,0 +1,145 @@
+"""Where each entity lives: its table, its key, and the indexes it is found by. Both adapters follow this table.
+
+A stored item's key is (partition, prefix + sort). An index rule that answers None leaves the entity out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared import ports
+from shared.domain.collection import CollectionState
+from shared.domain.contract import Contract
+from shared.domain.customer import Customer
+from shared.domain.ids import shard_of
+from shared.domain.invoice import Invoice, InvoiceLines
+from shared.domain.notice import Notice
+from shared.domain.payment import CreditBalance, Payment, PaymentMethod
+from shared.domain.policy import CustomerClass
+from shared.domain.records import Answered, Owner
+from shared.domain.runs import BillRun, Chunk, NumberSeries, PaymentRun, Watermark
+from shared.domain.settings import Settings, SettingsChange, SettingsGate
+from shared.domain.task import Task
+from shared.domain.usage import UsageDay, UsageMeter, UsageRecord
+
+TABLES = ("accounts", "usage", "invoices", "payments", "runs", "notices", "settings")
+ALL = "all"
+NAME_IN_KEY_MAX = 100  # characters of a name kept in a sort key, which DynamoDB limits to 1,024 bytes
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRule:
+    index: ports.Index[Any]
+    partition: Callable[[Any], str | None]
+    sort: Callable[[Any], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    entity: type[Any]
+    table: str
+    prefix: str
+    partition: Callable[[Any], str]
+    sort: Callable[[Any], str] = lambda e: ""
+    indexes: tuple[IndexRule, ...] = ()
+    expires: Callable[[Any], datetime | None] | None = None  # time to live: may be forgotten after this instant
+
+
+def _shard(owner: str) -> str:
+    return str(shard_of(owner))
+
+
+def _instant(at: datetime | None) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if at else ""
+
+
+def _due(run: BillRun | PaymentRun) -> str:
+    return f"{_instant(run.scheduled_for or run.created_at)}#{run.id}"
+
+
+def _created(entity: Any) -> str:
+    return f"{_instant(entity.created_at)}#{entity.id}"
+
+
+def _paid_at(payment: Payment) -> str:
+    return f"{_instant(payment.at)}#{payment.id}"
+
+
+def _searchable(customer: Customer) -> str:
+    return f"{customer.name[:NAME_IN_KEY_MAX].lower()}|{(customer.email or '').lower()}|{customer.id}"
+
+
+def _in_run(invoice: Invoice) -> str:
+    flags = ",".join(f.code for f in invoice.flags)
+    owner = f"{invoice.customer_id}#{invoice.bill_on or ''}#{invoice.id}"
+    return f"{invoice.status}#{owner}#{flags}#{invoice.currency}#{invoice.total_minor}"
+
+
+def _collection(state: CollectionState) -> str:
+    return f"{state.customer_id}#{state.next_on or ''}#{state.oldest_due_on or ''}#{state.settings_version}"
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(Customer, "accounts", "customer", lambda e: e.id, indexes=(
+        IndexRule(ports.CUSTOMERS, lambda e: _shard(e.id), _searchable),
+    )),
+    Kind(Contract, "accounts", "contract#", lambda e: e.customer_id, lambda e: e.id, indexes=(
+        IndexRule(ports.CONTRACTS_DUE, lambda e: _shard(e.customer_id) if e.next_bill_on else None,
+                  lambda e: f"{e.next_bill_on}#{e.customer_id}#{e.id}"),
+    )),
+    Kind(Owner, "accounts", "owner", lambda e: e.id),
+    Kind(PaymentMethod, "accounts", "method#", lambda e: e.customer_id, lambda e: e.id),
+    Kind(CreditBalance, "accounts", "credit#", lambda e: e.customer_id, lambda e: e.currency),
+    Kind(CollectionState, "accounts", "collection", lambda e: e.customer_id, indexes=(
+        IndexRule(ports.COLLECTION_STATES, lambda e: _shard(e.customer_id) if e.episode_since else None, _collection),
+    )),
+    Kind(UsageRecord, "usage", "record#", lambda e: e.contract_id, lambda e: e.id),
+    Kind(UsageDay, "usage", "day#", lambda e: e.contract_id, lambda e: f"{e.metric}#{e.on}"),
+    Kind(UsageMeter, "usage", "meter", lambda e: e.contract_id),
+    Kind(Invoice, "invoices", "invoice", lambda e: e.id, indexes=(
+        IndexRule(ports.INVOICES, lambda e: _shard(e.id), _created),
+        IndexRule(ports.INVOICES_BY_CUSTOMER, lambda e: e.customer_id, _created),
+        IndexRule(ports.INVOICES_BY_RUN, lambda e: e.bill_run_id, _in_run),
+        IndexRule(ports.INVOICES_OPEN, lambda e: _shard(e.customer_id) if e.collectable() else None,
+                  lambda e: f"{e.customer_id}#{e.due_on}#{e.id}"),
+    )),
+    Kind(InvoiceLines, "invoices", "lines#", lambda e: e.invoice_id, lambda e: f"{e.part:04d}"),
+    Kind(Payment, "payments", "payment", lambda e: e.id, indexes=(
+        IndexRule(ports.PAYMENTS, lambda e: _shard(e.id), _paid_at),
+        IndexRule(ports.PAYMENTS_BY_CUSTOMER, lambda e: e.customer_id, _paid_at),
+        IndexRule(ports.PAYMENTS_BY_INVOICE, lambda e: e.invoice_id, lambda e: f"{e.attempt or 0:04d}#{e.id}"),
+        IndexRule(ports.PAYMENTS_UNRESOLVED, lambda e: _shard(e.id) if e.unresolved else None,
+                  lambda e: f"{_instant(e.next_check_at)}#{e.id}"),
+    )),
+    Kind(BillRun, "runs", "bill_run", lambda e: e.id, indexes=(
+        IndexRule(ports.BILL_RUNS, lambda e: ALL, _created),
+        IndexRule(ports.BILL_RUNS_ACTIVE, lambda e: ALL if e.status in ("pending", "generating", "posting") else None, _due),
+    )),
+    Kind(PaymentRun, "runs", "payment_run", lambda e: e.id, indexes=(
+        IndexRule(ports.PAYMENT_RUNS, lambda e: ALL, _created),
+        IndexRule(ports.PAYMENT_RUNS_ACTIVE, lambda e: ALL if e.status in ("pending", "waiting", "collecting") else None, _due),
+    )),
+    Kind(Chunk, "runs", "chunk#", lambda e: e.run_id,
+         lambda e: f"{e.phase}#{e.round:04d}#{'done' if e.done else 'open'}#{e.number:06d}"),
+    Kind(Watermark, "runs", "watermark#", lambda e: "watermarks", lambda e: e.job),
+    Kind(NumberSeries, "runs", "series#", lambda e: "series", lambda e: e.name),
+    Kind(Task, "runs", "task", lambda e: e.id, indexes=(
+        IndexRule(ports.TASKS, lambda e: e.status, _created),
+    )),
+    Kind(Notice, "notices", "notice", lambda e: e.id, indexes=(
+        IndexRule(ports.NOTICES, lambda e: _shard(e.id), _created),
+        IndexRule(ports.NOTICES_BY_CUSTOMER, lambda e: e.customer_id, _created),
+        IndexRule(ports.NOTICES_BY_RUN, lambda e: e.bill_run_id, lambda e: f"{e.status}#{e.id}"),
+        IndexRule(ports.NOTICES_PENDING, lambda e: _shard(e.id) if e.status == "pending" else None, _created),
+    )),
+    Kind(Settings, "settings", "settings", lambda e: "settings"),
+    Kind(SettingsChange, "settings", "history#", lambda e: "settings", lambda e: f"{e.settings_version:08d}"),
+    Kind(SettingsGate, "settings", "gate", lambda e: f"gate{e.shard}"),
+    Kind(CustomerClass, "settings", "class#", lambda e: "classes", lambda e: e.id),
+    Kind(Answered, "settings", "answered", lambda e: e.key, expires=lambda e: e.expires_at),
+)  # fmt: skip
+
+KIND_OF: dict[type[Any], Kind] = {kind.entity: kind for kind in KINDS}
