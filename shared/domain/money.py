@@ -69,9 +69,12 @@ class InvalidSplit(DomainError, ValueError):
 
 def exponent(currency: str) -> int:
     """How many decimals the currency has: 2 for USD, 0 for JPY, 3 for KWD. Raises UnknownCurrency."""
-    if not isinstance(currency, str) or currency not in EXPONENTS:
+    if not isinstance(currency, str):
         raise UnknownCurrency(currency)
-    return EXPONENTS[currency]
+    found = EXPONENTS.get(currency)
+    if found is None:
+        raise UnknownCurrency(currency)
+    return found
 
 
 def parse_minor(text: str, currency: str) -> int:
@@ -134,7 +137,7 @@ def prorate(amount_minor: int, quantity: Decimal, days: int, of_days: int) -> in
 
 
 def percent_of(amount_minor: int, percent: Decimal) -> int:
-    """`percent` % of the amount in minor units, rounded once. Raises InvalidAmount if not finite or too large."""
+    """That many per cent of the amount, rounded once. Raises InvalidAmount if not finite or too large."""
     numerator, denominator = _ratio(percent)
     return _within_limit(_divide_half_up(amount_minor * numerator, denominator * 100))
 
@@ -143,7 +146,7 @@ def split(total_minor: int, weights: Sequence[int]) -> tuple[int, ...]:
     """Share a total in proportion to weights, by largest remainder; the parts sum to the total. PRODUCT 1.
 
     Every part is its exact share cut to the minor unit; what is left over goes, a unit each, to the largest
-    remainders, of equal ones to the first. A weight of zero gets nothing; a negative total mirrors its positive.
+    remainders, of equal ones to the first. A weight of zero gets nothing; a negative total mirrors a positive.
     Raises InvalidSplit on a negative weight, or if all are zero while there is something to share.
     """
     if any(weight < 0 for weight in weights):
@@ -162,7 +165,7 @@ def split(total_minor: int, weights: Sequence[int]) -> tuple[int, ...]:
 
 
 def _divide_half_up(numerator: int, denominator: int) -> int:
-    """By magnitude, because `//` alone would round a negative half the other way. `denominator` is positive."""
+    """By magnitude: `//` alone would round a negative half the other way. `denominator` is positive."""
     magnitude = (2 * abs(numerator) + denominator) // (2 * denominator)
     return -magnitude if numerator < 0 else magnitude
 
