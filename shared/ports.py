@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from shared.domain.collection import CollectionState
 from shared.domain.contract import Contract
@@ -46,7 +46,7 @@ class Check(Generic[E]):
     entity: E
 
 
-Change = Save[object] | Remove[object] | Check[object]
+Change = Save[Any] | Remove[Any] | Check[Any]
 
 
 class Conflict(Exception):  # noqa: N818 - it is an answer, not a mistake
@@ -112,7 +112,7 @@ class Store(Protocol):
         page's cursor. `reverse` gives the highest first.
         """
 
-    def commit(self, *changes: Save[E] | Remove[E] | Check[E]) -> None:
+    def commit(self, *changes: Change) -> None:
         """All of at most COMMIT_MAX changes, or none. Raises Conflict when a condition fails, Unavailable when throttled.
 
         Committing the very same changes again after an answer was lost is recognised, and is not a conflict.

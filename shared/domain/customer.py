@@ -86,6 +86,9 @@ class Customer:
         """Whether there is an address that mail can be expected to reach."""
         return bool(self.email) and self.email_problem is None
 
+    def on_hold(self, on: date) -> bool:
+        return self.hold is not None and self.hold.covers(on)
+
     def pause(self, automation: Automation) -> Pause | None:
         return next((p for p in self.pauses if p.automation == automation), None)
 
@@ -113,7 +116,7 @@ def why_off(
         return "switch_off"
     if pause is not None and pause.covers(on):
         return "paused"
-    if automation == "past_due" and customer.hold is not None and customer.hold.covers(on):
+    if automation == "past_due" and customer.on_hold(on):
         return "on_hold"
     if not customer.mailable():
         return "no_address"

@@ -98,6 +98,9 @@ class Invoice:
     hold: InvoiceHold | None = None
     attempts: int = 0  # payment attempts ever opened: the last one's ordinal
     open_attempt_id: str | None = None  # a pending or unknown attempt: no other may be opened
+    next_attempt_on: date | None = None  # a retry after a soft decline, on this local date
+    retries: int = 0  # soft declines since collection began: the index into retry_days
+    autopay_ended: bool = False  # no automatic attempt any more: hard decline, schedule used up, or refunded
     adjusts_invoice_id: str | None = None  # on a memo: the invoice it adjusts
     reason: str | None = None  # on a memo: why
     created_at: datetime | None = None
@@ -154,6 +157,9 @@ class Invoice:
 
     def attempt_closed(self) -> Invoice:
         return replace(self, open_attempt_id=None)
+
+    def on_hold(self, on: date) -> bool:
+        return self.hold is not None and self.hold.covers(on)
 
 
 def totalled(invoice: Invoice, lines: Iterable[Line]) -> Invoice:

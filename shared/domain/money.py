@@ -146,7 +146,7 @@ def split(total_minor: int, weights: Sequence[int]) -> tuple[int, ...]:
     """Share a total in proportion to weights, by largest remainder; the parts sum to the total. PRODUCT 1.
 
     Every part is its exact share cut to the minor unit; what is left over goes, a unit each, to the largest
-    remainders, of equal ones to the first. A weight of zero gets nothing; a negative total mirrors a positive.
+    remainders, of equal ones to the first. A weight of zero gets nothing. Negative totals mirror positive ones.
     Raises InvalidSplit on a negative weight, or if all are zero while there is something to share.
     """
     if any(weight < 0 for weight in weights):

@@ -43,6 +43,7 @@ class Failure:
     customer_id: str
     code: str
     message: str
+    invoice_id: str | None = None  # set when a draft could not be posted
 
 
 @dataclass(frozen=True, slots=True)

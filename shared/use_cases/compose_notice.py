@@ -1,0 +1,143 @@
+"""What a notice says: looked up from the facts at the moment it is sent, never stored. PRODUCT 6, 9."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from shared.domain.customer import Customer, why_off
+from shared.domain.invoice import Invoice
+from shared.domain.money import format_minor
+from shared.domain.notice import Notice
+from shared.domain.payment import Payment, PaymentMethod
+from shared.domain.settings import Settings
+from shared.ports import Attachment, Ports
+from shared.rendering.defaults import default_template
+from shared.rendering.mail import RenderedMail, render_mail
+from shared.use_cases.lookups import open_invoices
+from shared.use_cases.render_document import document_key
+
+PAST_DUE_KINDS = ("past_due_1", "past_due_2", "past_due_3")
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """The notice must not go any more; `reason` says why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotReady:
+    """The notice's PDF is not stored yet."""
+
+    invoice_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    mail: RenderedMail
+    attachments: tuple[Attachment, ...] = ()
+
+
+Composition = Composed | Suppressed | NotReady
+
+
+def compose(notice: Notice, customer: Customer, settings: Settings, on: date, ports: Ports) -> Composition:
+    """The mail, or why there is none. `on` is the customer's local date."""
+    if not customer.email:
+        return Suppressed("no_address")
+    if customer.email_problem is not None:
+        return Suppressed("no_address")
+    if (off := _switched_off(notice, customer, settings, on)) is not None:
+        return Suppressed(off)
+    if notice.kind in PAST_DUE_KINDS:
+        return _past_due(notice, customer, settings, on, ports)
+    if notice.kind in ("invoice", "reminder"):
+        return _invoice(notice, customer, settings, ports)
+    return _payment(notice, customer, settings, ports)
+
+
+def _switched_off(notice: Notice, customer: Customer, settings: Settings, on: date) -> str | None:
+    """The table of PRODUCT 2: which switches a kind of mail needs."""
+    if notice.by_hand:
+        return None
+    if notice.kind == "invoice":
+        return why_off("send_new_invoices", customer, settings, on, ignore_global=notice.by_run)
+    if notice.kind == "account_summary":
+        return why_off("account_summary", customer, settings, on)
+    if notice.kind == "reminder" or notice.kind in PAST_DUE_KINDS or notice.kind.startswith("template:"):
+        return why_off("past_due", customer, settings, on)
+    return None if customer.automations.enabled else "customer_off"
+
+
+def _invoice(notice: Notice, customer: Customer, settings: Settings, ports: Ports) -> Composition:
+    invoice = ports.store.get(Invoice, notice.subject_id)
+    if invoice is None or invoice.status != "posted":
+        return Suppressed("not_posted")
+    pdf = ports.files.read(document_key(invoice.id))
+    if pdf is None:
+        return NotReady(invoice.id)
+    data = {**_shared(customer, settings), "invoice": _said(invoice)}
+    return Composed(render_mail(default_template(notice.kind), data), (Attachment(f"{invoice.number}.pdf", pdf),))
+
+
+def _past_due(notice: Notice, customer: Customer, settings: Settings, on: date, ports: Ports) -> Composition:
+    """Everything past due at this moment, per currency; nobody is chased after paying."""
+    late = past_due(open_invoices(ports, customer.id), on)
+    if not late:
+        return Suppressed("paid")
+    data = {
+        **_shared(customer, settings), "tier": notice.tier or 1,
+        "invoices": [{**_said(i), "days_past_due": (on - i.due_on).days if i.due_on else 0} for i in late],
+        "totals": [{"currency": c, "amount": format_minor(minor, c)} for c, minor in sums(late).items()],
+    }  # fmt: skip
+    return Composed(render_mail(default_template(notice.kind), data))
+
+
+def _payment(notice: Notice, customer: Customer, settings: Settings, ports: Ports) -> Composition:
+    payment = ports.store.get(Payment, notice.subject_id)
+    if payment is None:
+        return Suppressed("no_payment")
+    ids = [a.invoice_id for a in payment.allocations] or [payment.invoice_id or ""]
+    invoices = ports.store.get_many(Invoice, [(i, "") for i in ids])
+    method = ports.store.get(PaymentMethod, customer.id, payment.payment_method_id or "")
+    data = {
+        **_shared(customer, settings),
+        "payment": {
+            "amount": format_minor(payment.amount_minor, payment.currency), "currency": payment.currency,
+            "method": payment.method, "brand": method.brand if method else "", "last4": method.last4 if method else "",
+            "code": payment.code or "",
+        },
+        "invoice": _said(invoices[0]) if invoices else {}, "invoices": [_said(i) for i in invoices],
+        "next_attempt_on": str(payment.next_attempt_on) if payment.next_attempt_on else None,
+        "final": payment.next_attempt_on is None,
+    }  # fmt: skip
+    return Composed(render_mail(default_template(notice.kind), data))
+
+
+def past_due(invoices: Iterable[Invoice], on: date) -> list[Invoice]:
+    """Those overdue on a local date; the due date itself is still on time. Those on hold are left out."""
+    return [i for i in invoices if i.payment_status(on) == "overdue" and not i.on_hold(on)]
+
+
+def sums(invoices: Iterable[Invoice]) -> dict[str, int]:
+    """Residuals per currency, in minor units."""
+    totals: dict[str, int] = {}
+    for invoice in invoices:
+        totals[invoice.currency] = totals.get(invoice.currency, 0) + invoice.residual_minor
+    return dict(sorted(totals.items()))
+
+
+def _shared(customer: Customer, settings: Settings) -> dict[str, object]:
+    business = {"name": settings.business.name, "email": settings.business.email_from}
+    return {"business": business, "customer": {"name": customer.name}, "pay_url": None}
+
+
+def _said(invoice: Invoice) -> Mapping[str, object]:
+    return {
+        "number": invoice.number or "", "invoice_date": str(invoice.invoice_date), "due_on": str(invoice.due_on),
+        "total": format_minor(invoice.total_minor, invoice.currency), "currency": invoice.currency,
+        "residual": format_minor(invoice.residual_minor, invoice.currency), "type": invoice.type,
+    }  # fmt: skip

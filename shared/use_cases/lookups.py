@@ -1,0 +1,91 @@
+"""Reading what many use cases need, with a clear error when it is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+from typing import TypeVar
+
+from shared import ports as p
+from shared.domain.calendar import local_date
+from shared.domain.customer import Customer
+from shared.domain.errors import NotFound
+from shared.domain.ids import SHARDS, shard_of
+from shared.domain.invoice import Invoice, InvoiceLines, Line, part_count
+from shared.domain.policy import DEFAULT_CLASS, DEFAULT_CLASS_ID, CustomerClass
+from shared.domain.settings import Settings
+from shared.ports import Entry, Index, Ports
+
+E = TypeVar("E")
+CONFLICT_RETRIES = 8  # how often a write is tried again on what someone else changed meanwhile
+OPEN_INVOICES_MAX = 2_000  # open invoices of one customer that are looked at
+
+
+def settings_of(ports: Ports) -> Settings:
+    return ports.store.get(Settings, "settings") or Settings()
+
+
+def customer_of(ports: Ports, customer_id: str) -> Customer:
+    customer = ports.store.get(Customer, customer_id)
+    if customer is None:
+        raise NotFound("customer", customer_id)
+    return customer
+
+
+def invoice_of(ports: Ports, invoice_id: str) -> Invoice:
+    invoice = ports.store.get(Invoice, invoice_id)
+    if invoice is None:
+        raise NotFound("invoice", invoice_id)
+    return invoice
+
+
+def class_of(ports: Ports, class_id: str) -> CustomerClass:
+    """The customer's class; the standard class exists before anyone has saved it."""
+    found = ports.store.get(CustomerClass, "classes", class_id)
+    if found is None and class_id == DEFAULT_CLASS_ID:
+        return DEFAULT_CLASS
+    if found is None:
+        raise NotFound("customer class", class_id)
+    return found
+
+
+def lines_of(ports: Ports, invoice: Invoice) -> tuple[Line, ...]:
+    keys = [(invoice.id, f"{n:04d}") for n in range(part_count(invoice.line_count))]
+    return tuple(line for part in ports.store.get_many(InvoiceLines, keys) for line in part.lines)
+
+
+def today(ports: Ports, customer: Customer, settings: Settings) -> date:
+    """The customer's local date now."""
+    return local_date(ports.clock.now(), customer.zone(settings))
+
+
+def local_on(at: datetime, customer: Customer, settings: Settings) -> date:
+    return local_date(at, customer.zone(settings))
+
+
+def entries(ports: Ports, index: Index[E], partition: str, prefix: str = "", most: int = OPEN_INVOICES_MAX) -> Iterator[Entry]:
+    """The entries of one partition, page by page, at most `most` of them."""
+    after: str | None = None
+    seen = 0
+    while seen < most:
+        page = ports.store.find(index, partition, prefix=prefix, after=after)
+        yield from page.items
+        seen += len(page.items)
+        after = page.cursor
+        if after is None:
+            return
+
+
+def open_invoices(ports: Ports, customer_id: str, also: Iterable[str] = ()) -> list[Invoice]:
+    """The customer's posted invoices with something left to pay, oldest due first.
+
+    The index may be behind: `also` names invoices the caller knows of, and each is read from the store before use.
+    """
+    found = entries(ports, p.INVOICES_OPEN, str(shard_of(customer_id)), prefix=f"{customer_id}#")
+    ids = dict.fromkeys([*(e.partition for e in found), *also])
+    invoices = [i for i in ports.store.get_many(Invoice, [(i, "") for i in ids]) if i.collectable()]
+    return sorted(invoices, key=lambda i: (i.due_on or date.max, i.invoice_date, i.id))
+
+
+def shards() -> Iterator[str]:
+    return (str(n) for n in range(SHARDS))

@@ -1,0 +1,45 @@
+"""Which notice a change calls for; recorded in the same transaction as the change. PRODUCT 2, 6."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from shared.domain.customer import Customer, why_off
+from shared.domain.invoice import Invoice
+from shared.domain.notice import Notice, notice_id
+from shared.domain.payment import Payment
+from shared.domain.settings import Settings
+from shared.contracts.messages import SendNotice
+from shared.ports import Ports
+from shared.use_cases.lookups import local_on
+
+
+def invoice_notice(
+    invoice: Invoice, customer: Customer, settings: Settings, now: datetime, by_run: bool = False
+) -> Notice | None:
+    """The mail of a newly posted invoice, or None where delivery or a switch says no.
+
+    `by_run`: the bill run asks for mail itself, which stands in for the global switch only.
+    """
+    off = why_off("send_new_invoices", customer, settings, local_on(now, customer, settings), ignore_global=by_run)
+    if "email" not in customer.delivery or off is not None or invoice.type == "credit_memo":
+        return None
+    return Notice(
+        id=notice_id(customer.id, "invoice", invoice.id), customer_id=customer.id, kind="invoice",
+        subject_id=invoice.id, episode="", created_at=now, bill_run_id=invoice.bill_run_id, by_run=by_run,
+    )  # fmt: skip
+
+
+def payment_notice(kind: str, payment: Payment, customer: Customer, now: datetime) -> Notice | None:
+    """A word on a payment: needs the customer's master switch and nothing more."""
+    if not customer.automations.enabled or not customer.mailable():
+        return None
+    return Notice(
+        id=notice_id(customer.id, kind, payment.id), customer_id=customer.id, kind=kind,
+        subject_id=payment.id, episode="", created_at=now,
+    )  # fmt: skip
+
+
+def hint(ports: Ports, *notice_ids: str) -> None:
+    """Tell the sender at once; the sweep finds notices whose hint was lost."""
+    ports.queue.send("notice", [SendNotice(notice_id=i).body() for i in notice_ids])
