@@ -1,0 +1,120 @@
+"""Example data for every kind of mail: what a template may count on, and what its preview shows.
+
+Amounts and dates are text, as the caller formatted them. `pay_url` and whatever is None here may be None in
+a real mail. A template that an admin adds for a trigger gets the data of a past-due mail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+Data = dict[str, object]
+
+COMMON: Final[Data] = {
+    "business": {"name": "Northwind Services", "email": "billing@northwind.example"},
+    "customer": {"name": "Acme Ltd"},
+    "pay_url": "https://pay.northwind.example/pay/Zk3J9tq0aBv1wQ8s7LxYpR5hN2mC4dEf",
+}
+INVOICE: Final[Data] = {
+    "number": "INV-000042",
+    "invoice_date": "15 January 2026",
+    "due_on": "14 February 2026",
+    "total": "249.95",
+    "residual": "249.95",
+    "currency": "USD",
+    "type": "regular",  # or out_of_turn, debit_memo, credit_memo
+}
+OPEN: Final[Data] = {
+    "invoices": [
+        {"number": "INV-000042", "invoice_date": "15 January 2026", "due_on": "14 February 2026",
+         "days_past_due": 16, "residual": "249.95", "currency": "USD"},
+        {"number": "INV-000051", "invoice_date": "28 January 2026", "due_on": "27 February 2026",
+         "days_past_due": 3, "residual": "40.00", "currency": "USD"},
+    ],
+    "totals": [{"currency": "USD", "amount": "289.95"}],
+}  # fmt: skip
+SEVERAL_CURRENCIES: Final[Data] = {
+    "totals": [{"currency": "EUR", "amount": "10.00"}, {"currency": "USD", "amount": "289.95"}]
+}
+
+# kind -> its own data, then changes to it that the kind must also render
+KINDS: Final[Mapping[str, tuple[Data, ...]]] = MappingProxyType(
+    {
+        "invoice": (
+            {"invoice": INVOICE},
+            {"invoice": {**INVOICE, "type": "credit_memo", "due_on": None}},
+        ),
+        "reminder": ({"invoice": INVOICE},),
+        "past_due_1": ({**OPEN, "tier": 1}, SEVERAL_CURRENCIES),
+        "past_due_2": ({**OPEN, "tier": 2}, SEVERAL_CURRENCIES),
+        "past_due_3": ({**OPEN, "tier": 3}, SEVERAL_CURRENCIES),
+        "payment_failed": (
+            {
+                "invoice": INVOICE,
+                "payment": {"amount": "249.95", "currency": "USD", "brand": "Visa", "last4": "4242",
+                            "code": "insufficient_funds"},
+                "next_attempt_on": "17 February 2026",
+                "final": False,
+            },
+            {"next_attempt_on": None},
+            {"next_attempt_on": None, "final": True},
+        ),
+        "payment_received": (
+            {
+                "payment": {"amount": "289.95", "currency": "USD", "method": "card"},
+                "invoices": [
+                    {"number": "INV-000042", "amount": "249.95"},
+                    {"number": "INV-000051", "amount": "40.00"},
+                ],
+            },
+            {"invoices": []},
+        ),
+        "card_expiring": (
+            {
+                "card": {"brand": "Visa", "last4": "4242", "expires": "02/2026"},
+                "next_charge_on": "14 March 2026",
+            },
+            {"next_charge_on": None},
+        ),
+        "account_summary": (
+            {
+                "as_of": "1 March 2026",
+                "format": "open_invoices",  # or recent_transactions
+                **OPEN,
+                "since": "1 February 2026",
+                "balances": [{"currency": "USD", "opening": "0.00", "closing": "289.95"}],
+                "transactions": [
+                    {"on": "15 January 2026", "description": "Invoice INV-000042",
+                     "amount": "249.95", "currency": "USD"},
+                ],
+            },
+            {"format": "recent_transactions"},
+            {"format": "recent_transactions", "since": None, "transactions": []},
+            {"invoices": [], "totals": []},
+        ),
+        "service_step": (
+            # step: limited, suspended or terminated
+            {**OPEN, "step": "suspended", "effective_on": "10 March 2026", "done": False},
+            {"done": True},
+        ),
+    }
+)  # fmt: skip
+FOR_OTHER_NAMES: Final = "past_due_2"
+
+
+def sample_data(name: str) -> Data:
+    """Data for a preview of the template: every value present."""
+    return {**COMMON, **_kind(name)[0]}
+
+
+def all_samples(name: str) -> tuple[Data, ...]:
+    """Every shape of data that the template must render, the fullest first, then with what may be missing."""
+    first = sample_data(name)
+    changed = ({**first, **change} for change in _kind(name)[1:])
+    return (first, {**first, "pay_url": None}, *changed)
+
+
+def _kind(name: str) -> tuple[Data, ...]:
+    return KINDS.get(name, KINDS[FOR_OTHER_NAMES])
