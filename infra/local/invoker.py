@@ -1,0 +1,83 @@
+"""Invokes real handlers by their path, as Lambda would: an error is recorded and ends only that invocation."""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from infra.local.blueprint import Function
+from infra.local.events import Context, Event
+
+ERRORS_KEPT = 200
+Handler = Callable[[Event, Context], Any]
+
+
+class SimulatedCrash(BaseException):
+    """The function's process dies here. No handler can catch it by accident; only the invoker catches it."""
+
+
+class FunctionFailed(Exception):
+    """A request's function raised or died: what API Gateway would answer with 502."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    status: Literal["ok", "error", "crash"]
+    answer: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An invocation that raised, for whoever debugs it."""
+
+    function: str
+    at: datetime
+    text: str
+
+
+class Invoker:
+    def __init__(self, functions: Iterable[Function], now: Callable[[], datetime]) -> None:
+        self._functions = {function.name: function for function in functions}
+        self._handlers: dict[str, Handler] = {}
+        self._now = now
+        self._number = 0
+        self.invocations: Counter[str] = Counter()
+        self.failures: deque[Failure] = deque(maxlen=ERRORS_KEPT)
+        self.before: list[
+            Callable[[str], None]
+        ] = []  # called with the function's name before each invocation
+
+    def next_number(self) -> int:
+        self._number += 1
+        return self._number
+
+    def invoke(self, name: str, event: Event) -> Result:
+        function = self._functions[name]
+        handler = self._handlers.get(name) or self._load(function)
+        self.invocations[name] += 1
+        for hook in self.before:
+            hook(name)
+        context = Context(
+            name, function.timeout_seconds, function.memory_mb, f"invocation-{self.next_number():012d}"
+        )
+        try:
+            return Result("ok", handler(event, context))
+        except SimulatedCrash as crash:
+            return self._failed(name, "crash", f"simulated crash: {crash}")
+        except Exception:  # noqa: BLE001 - Lambda survives whatever a handler raises
+            return self._failed(name, "error", traceback.format_exc())
+
+    def _failed(self, name: str, status: Literal["error", "crash"], text: str) -> Result:
+        self.failures.append(Failure(name, self._now(), text))
+        return Result(status)
+
+    def _load(self, function: Function) -> Handler:
+        module, _, attribute = function.handler.rpartition(".")
+        handler: Handler = getattr(importlib.import_module(module.replace("/", ".")), attribute)
+        self._handlers[function.name] = handler
+        return handler

@@ -1,0 +1,130 @@
+"""SQS under moto on virtual time: messages move through real boto3 calls; only looking ahead reads moto's own state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest import mock
+
+import boto3
+from botocore.config import Config
+from moto import mock_aws
+from moto.core.utils import unix_time_millis
+from moto.sqs.models import Message, sqs_backends
+
+from infra.local.events import ACCOUNT, REGION
+from infra.local.queues import Delivery, QueueSpec
+
+SEND_BATCH_MAX = 10
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class MotoQueues:
+    """A Broker over boto3."""
+
+    def __init__(self, queues: Iterable[str]) -> None:
+        self._client: Any = boto3.client("sqs", region_name=REGION, config=Config(parameter_validation=False))
+        self._backend = sqs_backends[ACCOUNT][REGION]
+        self._urls = {name: self._client.get_queue_url(QueueName=name)["QueueUrl"] for name in queues}
+
+    def put(self, queue: str, bodies: Iterable[str], delay_seconds: int = 0) -> None:
+        every = list(bodies)
+        for start in range(0, len(every), SEND_BATCH_MAX):
+            entries = [
+                {"Id": str(n), "MessageBody": body}
+                | ({"DelaySeconds": delay_seconds} if delay_seconds else {})
+                for n, body in enumerate(every[start : start + SEND_BATCH_MAX])
+            ]
+            self._client.send_message_batch(QueueUrl=self._urls[queue], Entries=entries)
+
+    def receive(self, queue: str, most: int) -> list[Delivery]:
+        answer = self._client.receive_message(
+            QueueUrl=self._urls[queue], MaxNumberOfMessages=most, AttributeNames=["All"], WaitTimeSeconds=0
+        )
+        return [_delivery(message) for message in answer.get("Messages", [])]
+
+    def delete(self, queue: str, deliveries: Sequence[Delivery]) -> None:
+        for start in range(0, len(deliveries), SEND_BATCH_MAX):
+            entries = [
+                {"Id": str(n), "ReceiptHandle": delivery.receipt}
+                for n, delivery in enumerate(deliveries[start : start + SEND_BATCH_MAX])
+            ]
+            self._client.delete_message_batch(QueueUrl=self._urls[queue], Entries=entries)
+
+    def is_ready(self, queue: str) -> bool:
+        return any(message.visible and not message.delayed for message in self._messages(queue))
+
+    def next_at(self) -> datetime | None:
+        now = unix_time_millis()
+        hidden = (max(m.visible_at, m.delayed_until) for queue in self._urls for m in self._messages(queue))
+        soonest = min((at for at in hidden if at > now), default=None)
+        return None if soonest is None else EPOCH + timedelta(milliseconds=round(soonest))
+
+    def depths(self) -> dict[str, int]:
+        return {queue: len(self._messages(queue)) for queue in self._urls}
+
+    def bodies(self, queue: str) -> list[str]:
+        return [message.body for message in self._messages(queue)]
+
+    def _messages(self, queue: str) -> list[Message]:
+        messages: list[Message] = self._backend.queues[queue]._messages  # noqa: SLF001 - no API says when one wakes
+        return messages
+
+
+def _delivery(message: dict[str, Any]) -> Delivery:
+    attributes = message["Attributes"]
+    return Delivery(
+        message_id=message["MessageId"],
+        receipt=message["ReceiptHandle"],
+        body=message["Body"],
+        receives=int(attributes["ApproximateReceiveCount"]),
+        sent_at=EPOCH + timedelta(milliseconds=int(attributes["SentTimestamp"])),
+    )
+
+
+def create_queues(specs: Iterable[QueueSpec]) -> None:
+    """Make queues for blueprints that come from no template; dead-letter queues first."""
+    client: Any = boto3.client("sqs", region_name=REGION)
+    for spec in sorted(specs, key=lambda s: s.dead_letters is not None):
+        attributes = {
+            "VisibilityTimeout": str(spec.visibility_seconds),
+            "DelaySeconds": str(spec.delay_seconds),
+        }
+        if spec.dead_letters:
+            arn = f"{spec.arn.rpartition(':')[0]}:{spec.dead_letters}"
+            attributes["RedrivePolicy"] = json.dumps(
+                {"deadLetterTargetArn": arn, "maxReceiveCount": spec.max_receives}
+            )
+        client.create_queue(QueueName=spec.name, Attributes=attributes)
+
+
+@contextmanager
+def moto_aws(now: Callable[[], datetime]) -> Iterator[None]:
+    """moto in place of AWS, on the virtual clock.
+
+    moto's services read the time through one function, so nothing else in the process need stand still: a server's
+    threads and timeouts keep wall time. moto also shows a message only *after* the instant its timeout ends; SQS
+    promises no more than "not before", and the memory queues mean the instant itself.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.dict("os.environ", _CREDENTIALS))
+        stack.enter_context(mock.patch("moto.core.utils.utcnow", lambda: now().replace(tzinfo=None)))
+        stack.enter_context(mock.patch.object(Message, "visible", property(_visible)))
+        stack.enter_context(mock_aws())
+        yield
+
+
+_CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "local",
+    "AWS_SECRET_ACCESS_KEY": "local",
+    "AWS_SESSION_TOKEN": "local",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+}
+
+
+def _visible(message: Message) -> bool:
+    return bool(unix_time_millis() >= message.visible_at)
