@@ -101,12 +101,12 @@ def _plain_part(field: _Field, part: str) -> str:
         if step:
             raise InvalidCron(f"{field.name}: a step needs a range; write '{low}-{field.highest}/{step}'")
         return str(first)
-    return _plain_range(field, first, _value(field, high)) + suffix
+    return _plain_range(field, first, _value(field, high), suffix)
 
 
-def _plain_range(field: _Field, first: int, last: int) -> str:
+def _plain_range(field: _Field, first: int, last: int, suffix: str) -> str:
     if first == last:
-        return str(first)  # the library would read 5-5 as every value
+        return str(first)  # the library would read 5-5 as every value, and 5/2 as 5, 7 and so on
     if last == 0 and field is _WEEKDAY:
         last = _SUNDAY
     if first > last:
@@ -114,7 +114,7 @@ def _plain_range(field: _Field, first: int, last: int) -> str:
             f"{field.name}: the range {first}-{last} runs backwards; "
             f"write two, '{first}-{field.highest},{field.lowest}-{last}'"
         )
-    return f"{first}-{last}"
+    return f"{first}-{last}{suffix}"
 
 
 def _value(field: _Field, text: str) -> int:

@@ -93,9 +93,7 @@ def parse_minor(text: str, currency: str) -> int:
         raise InvalidAmount(f"{_what_is_wrong(text)}; write {_example(currency)}")
     sign, whole, fraction = match.group(1), match.group(2), match.group(3) or ""
     if len(fraction) > decimals:
-        raise InvalidAmount(
-            f"has {len(fraction)} decimals where {currency} has {decimals}; write {_example(currency)}"
-        )
+        raise InvalidAmount(f"has too many decimals, {currency} has {decimals}; write {_example(currency)}")
     minor = int(whole + fraction.ljust(decimals, "0"))
     if minor > MAX_MINOR:
         raise InvalidAmount(f"is over {format_minor(MAX_MINOR, currency)} {currency}; check its digits")
@@ -146,7 +144,8 @@ def split(total_minor: int, weights: Sequence[int]) -> tuple[int, ...]:
     """Share a total in proportion to weights, by largest remainder; the parts sum to the total. PRODUCT 1.
 
     Every part is its exact share cut to the minor unit; what is left over goes, a unit each, to the largest
-    remainders, of equal ones to the first. A weight of zero gets nothing. Negative totals mirror positive ones.
+    remainders, of equal ones to the first. A weight of zero gets nothing. A negative total mirrors its
+    positive.
     Raises InvalidSplit on a negative weight, or if all are zero while there is something to share.
     """
     if any(weight < 0 for weight in weights):
