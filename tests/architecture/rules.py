@@ -23,7 +23,7 @@ INWARDS: dict[str, frozenset[str]] = {
     "shared.contracts": frozenset({"shared.domain"}),
     "shared.rendering": frozenset({"shared.domain", "shared.ports"}),
     "shared.config": frozenset({"shared.domain"}),
-    "shared.observability": frozenset({"shared.config", "shared.domain"}),
+    "shared.observability": frozenset({"shared.config", "shared.domain", "shared.ports"}),
     "shared.bootstrap": frozenset(
         {
             "shared.config",
