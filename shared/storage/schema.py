@@ -53,7 +53,7 @@ def _shard(owner: str) -> str:
 
 
 def _instant(at: datetime | None) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if at else ""
+    return f"{at.isoformat(timespec='microseconds')[:26]}Z" if at else ""
 
 
 def _due(run: BillRun | PaymentRun) -> str:

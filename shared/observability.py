@@ -1,0 +1,130 @@
+"""Logs and metrics of the functions, in one shape: what a handler is decorated with.
+
+A handler logs outcomes; use cases return them and never log. Logs carry ids and reasons, never what people
+typed.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from shared.config import Misconfigured
+from shared.domain.errors import DomainError
+from shared.ports import Conflict, Unavailable
+
+SERVICE = "paidup"
+FRAMES_MAX = 12  # innermost frames of a stack that are logged
+PASSING = (Unavailable, Conflict)  # will be gone when the record is delivered again
+TELLING = (DomainError, Misconfigured, *PASSING)  # errors whose text names ids and rules only
+
+logger = Logger(service=SERVICE)
+metrics = Metrics(namespace="Paidup", service=SERVICE)
+
+Handler = Callable[[dict[str, Any], Any], Any]
+_counts: dict[str, int] = {}
+_publishing = True
+
+
+def quiet(level: str = "ERROR") -> None:
+    """Log only from this level up and publish no metrics: for the local cloud, whose stdout people read."""
+    global _publishing
+    _publishing = False
+    logger.setLevel(level)
+
+
+def observed(handler: Handler) -> Handler:
+    """Gives an invocation's log lines its id, publishes what it counted, and swallows no error."""
+
+    @wraps(handler)
+    def invoked(event: dict[str, Any], context: Any) -> Any:
+        logger.set_correlation_id(getattr(context, "aws_request_id", None))
+        try:
+            return handler(event, context)
+        except Exception as error:
+            logger.error("invocation failed", extra={"handler": handler.__module__, **_facts(error)})
+            raise
+        finally:
+            _publish()
+
+    return invoked
+
+
+def report(outcome: object, **ids: object) -> None:
+    """Log what came of a piece of work, and count it: a word, or a value with `outcome` or `status`."""
+    name = _word(outcome)
+    count(name)
+    if logger.log_level <= logging.INFO:
+        logger.info(name, extra={key: str(value) for key, value in ids.items()})
+
+
+def count(name: str, by: int = 1) -> None:
+    """Add to a metric of this invocation; published at its end."""
+    _counts[name] = _counts.get(name, 0) + by
+
+
+def handle_batch(
+    event: dict[str, Any], context: Any, record_handler: Callable[[SQSRecord], object]
+) -> PartialItemFailureResponse:
+    """Run each record of a queue's batch. Those that raise are reported back and delivered again, singly."""
+
+    def one(record: SQSRecord) -> object:  # the processor passes it by this name
+        return record_handler(record)
+
+    return process_partial_response(event, one, sqs_processor(), context)
+
+
+def sqs_processor() -> BatchProcessor:
+    """A processor that reports failed records even if all of them failed: each has been logged by itself."""
+    return _Processor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+class _Processor(BatchProcessor):
+    def failure_handler(self, record: Any, exception: Any) -> Any:
+        error = exception[1]
+        count("record_failed")
+        if isinstance(error, PASSING):
+            reason = {"error": type(error).__name__, "reason": str(error)}
+            logger.warning("record is left for later", extra={"message_id": record.message_id, **reason})
+        else:
+            logger.error("record failed", extra={"message_id": record.message_id, **_facts(error)})
+        return super().failure_handler(record, exception)
+
+
+def _facts(error: BaseException) -> dict[str, object]:
+    """Where an error came from. Its text only if it is one of ours: others quote what people typed."""
+    frames = traceback.extract_tb(error.__traceback__)[-FRAMES_MAX:]
+    stack = [f"{frame.filename.rpartition('packages/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
+    facts: dict[str, object] = {"error": type(error).__name__, "stack": stack}
+    if isinstance(error, TELLING):
+        facts["reason"] = str(error)
+    return facts
+
+
+def _word(outcome: object) -> str:
+    if isinstance(outcome, str):
+        return outcome
+    for name in ("outcome", "status", "value"):
+        if isinstance(word := getattr(outcome, name, None), str):
+            return word
+    return type(outcome).__name__
+
+
+def _publish() -> None:
+    if not _counts:
+        return
+    counted = dict(_counts)
+    _counts.clear()
+    if _publishing:
+        for name, by in counted.items():
+            metrics.add_metric(name=name, unit=MetricUnit.Count, value=by)
+        metrics.flush_metrics()

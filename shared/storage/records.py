@@ -1,0 +1,103 @@
+"""What both stores agree on: a change's key, the next version of an entity, and the cursors of pages."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from dataclasses import fields
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+from shared.domain.errors import Invalid
+from shared.ports import COMMIT_MAX, Change
+from shared.storage.schema import KIND_OF, Kind
+
+Key = tuple[type[Any], str, str]
+
+PARTITION_BYTES_MAX = 2048  # DynamoDB's limits on keys
+SORT_BYTES_MAX = 1024
+KEY_CHARS_SURE = 200  # so short a key needs no counting of bytes
+
+
+@cache
+def _copier(cls: Any) -> Callable[[Any, int], Any]:
+    """Copies entities of a class with another version. dataclasses.replace takes three times as long."""
+    names = [field.name for field in fields(cls)]
+    if names[-1] != "version":
+        raise TypeError(f"{cls.__name__}: `version` must be its last field")
+    rest = attrgetter(*names[:-1])
+    if len(names) == 2:  # attrgetter of one name gives the value itself
+        return lambda entity, version: cls(rest(entity), version)
+    return lambda entity, version: cls(*rest(entity), version)
+
+
+def with_version(entity: Any, version: int) -> Any:
+    """The entity as it is stored at a version."""
+    cls: Any = type(entity)
+    return _copier(cls)(entity, version)
+
+
+def kind_of(cls: type[Any]) -> Kind:
+    kind = KIND_OF.get(cls)
+    if kind is None:
+        raise TypeError(f"{cls.__name__} is not stored: shared/storage/schema.py does not name it")
+    return kind
+
+
+def keys_of(changes: tuple[Change, ...]) -> list[Key]:
+    """The key of each change. Refuses what DynamoDB does: too many, two of one record, bad keys."""
+    if len(changes) > COMMIT_MAX:
+        raise ValueError(f"{len(changes)} changes in one transaction; at most {COMMIT_MAX} fit")
+    keys = [_key(change.entity) for change in changes]
+    if len(keys) > 1 and len(set(keys)) < len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"one transaction changes {twice[0].__name__} {twice[1]} {twice[2]} twice")
+    return keys
+
+
+def _key(entity: Any) -> Key:
+    cls = type(entity)
+    kind = kind_of(cls)
+    partition = kind.partition(entity)
+    sort = kind.sort(entity)
+    if not partition:
+        raise ValueError(f"{cls.__name__} with an empty key")
+    if len(partition) > KEY_CHARS_SURE or len(sort) > KEY_CHARS_SURE:
+        check_sizes(cls, partition, kind.prefix + sort)
+    return (cls, partition, sort)
+
+
+def check_sizes(cls: type[Any], partition: str, sort: str) -> None:
+    if len(partition.encode()) > PARTITION_BYTES_MAX or len(sort.encode()) > SORT_BYTES_MAX:
+        raise ValueError(f"{cls.__name__} {partition[:40]}… has a key longer than DynamoDB takes")
+
+
+def encode_cursor(*parts: str) -> str:
+    """An opaque text of the place after which the next page starts. It never names the partition."""
+    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def decode_cursor(cursor: str, count: int) -> tuple[str, ...]:
+    """Its `count` parts. Cursors travel to clients and back and may be anything: raises Invalid."""
+    try:
+        parts = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
+        parts_utf8 = [part.encode() for part in parts] if isinstance(parts, list) else []
+    except (ValueError, binascii.Error, AttributeError, RecursionError) as error:
+        raise _no_cursor() from error
+    if len(parts_utf8) != count:
+        raise _no_cursor()
+    return tuple(parts)
+
+
+def check_within(cursor_sort: str, prefix: str, last: str | None) -> None:
+    """A cursor of another question is refused rather than answered with a page of it."""
+    if not cursor_sort.startswith(prefix) or (last is not None and cursor_sort > last):
+        raise _no_cursor()
+
+
+def _no_cursor() -> Invalid:
+    return Invalid("cursor", "is not of this list: use next_cursor of its last page, or start without one")
