@@ -190,7 +190,7 @@ def test_around_a_clock_change_nothing_is_lost_or_doubled(timezone, first, days,
 
 @pytest.mark.parametrize(("timezone", "first", "days"), WINDOWS)
 def test_ticks_of_fifteen_minutes_see_every_occurrence_exactly_once(timezone, first, days):
-    cron, begin = parse_cron("7,30 * * * *"), at(first) - MINUTE
+    cron, begin = parse_cron("0,7,30 * * * *"), at(first) - MINUTE
     ticks = [begin + n * timedelta(minutes=15) for n in range(days * 96 + 1)]
     seen = [t for after, until in pairwise(ticks) for t in cron.between(after, until, timezone, 100)]
     assert tuple(seen) == cron.between(ticks[0], ticks[-1], timezone, MAX_OCCURRENCES)
@@ -220,6 +220,9 @@ def test_ticks_of_fifteen_minutes_see_every_occurrence_exactly_once(timezone, fi
         # midnight skipped: the day begins at 01:00
         ("0 0 * * *", "America/Sao_Paulo", "2018-11-03T12:00", "2018-11-05T12:00",
          ["2018-11-04T03:00", "2018-11-05T02:00"]),
+        # midnight of the 29th, before the clock was put back from 00:01 to 23:01 of the 28th
+        ("0 0 * * *", "America/St_Johns", "2006-10-29T02:00", "2006-10-29T02:45", ["2006-10-29T02:30"]),
+        ("0 0 * * *", "America/St_Johns", "2006-10-29T02:45", "2006-10-29T04:00", []),
         # a day that never was: everything due on it fires as the next begins
         ("0 8 30 12 *", "Pacific/Apia", "2011-12-29T00:00", "2012-01-02T00:00", ["2011-12-30T10:00"]),
         ("0 0,8 * * *", "Pacific/Apia", "2011-12-29T11:00", "2011-12-31T00:00",
