@@ -50,9 +50,7 @@ class UnknownTimezone(DomainError, ValueError):
     """The name is no IANA time zone."""
 
     def __init__(self, name: object) -> None:
-        super().__init__(
-            f"{ascii(name)[:60]} is not an IANA time zone; give a name such as 'Europe/Berlin' or 'UTC'"
-        )
+        super().__init__(f"{ascii(name)[:60]} is not an IANA time zone; give a name such as 'Europe/Berlin' or 'UTC'")
         self.name = name
 
 
@@ -177,9 +175,7 @@ class Cycle:
         if self.anchor_month is not None and not 1 <= self.anchor_month <= MONTHS_IN_YEAR:
             raise InvalidCycle("the anchor month must be 1 to 12, or left out")
         if not all(FIRST_DATE <= on <= LAST_DATE for on in (self.starts_on, self.billing_starts_on)):
-            raise InvalidCycle(
-                f"the contract must start and its billing start from {FIRST_DATE} to {LAST_DATE}"
-            )
+            raise InvalidCycle(f"the contract must start and its billing start from {FIRST_DATE} to {LAST_DATE}")
 
     def first_regular_start(self) -> date:
         """The first anchor on or after the start of billing."""
@@ -228,9 +224,7 @@ class Cycle:
             return date.fromordinal(position)
         year, month_before = divmod(position, MONTHS_IN_YEAR)
         day = self.bill_cycle_day
-        return date(
-            year, month_before + 1, day if day <= 28 else min(day, monthrange(year, month_before + 1)[1])
-        )
+        return date(year, month_before + 1, day if day <= 28 else min(day, monthrange(year, month_before + 1)[1]))
 
     def _position(self, on: date) -> int:
         """Where the regular period around a day starts."""

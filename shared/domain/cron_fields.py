@@ -62,9 +62,7 @@ def _split(expression: str) -> list[str]:
     if not isinstance(expression, str):
         raise InvalidCron(f"must be a text of five fields; write {_EXAMPLE}")
     if len(expression) > MAX_EXPRESSION_CHARS:
-        raise InvalidCron(
-            f"is longer than {MAX_EXPRESSION_CHARS} characters; use ranges, or steps as in '*/15'"
-        )
+        raise InvalidCron(f"is longer than {MAX_EXPRESSION_CHARS} characters; use ranges, or steps as in '*/15'")
     if not expression.isascii() or not expression.replace("\t", " ").isprintable():
         raise InvalidCron(f"has a character that cron does not know; write {_EXAMPLE}")
     if expression.strip().startswith("@"):
@@ -128,9 +126,7 @@ def _value(field: _Field, text: str) -> int:
 def _step(field: _Field, text: str) -> int:
     if 1 <= int(text) <= field.size:
         return int(text)
-    raise InvalidCron(
-        f"{field.name}: a step of {text} never comes round within the field; use 1 to {field.size}"
-    )
+    raise InvalidCron(f"{field.name}: a step of {text} never comes round within the field; use 1 to {field.size}")
 
 
 def _not_standard(field: _Field, part: str) -> str:
@@ -146,9 +142,7 @@ def _must_fire(days: str, months: str, weekdays: str) -> None:
     earliest = min(_lowest(part) for part in days.split(","))
     longest = max(_LONGEST_MONTHS[month - 1] for part in months.split(",") for month in _months(part))
     if earliest > longest:
-        raise InvalidCron(
-            f"never fires: no month it names has a day {earliest}; use a day from 1 to {longest}"
-        )
+        raise InvalidCron(f"never fires: no month it names has a day {earliest}; use a day from 1 to {longest}")
 
 
 def _lowest(part: str) -> int:

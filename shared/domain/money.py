@@ -53,8 +53,7 @@ class UnknownCurrency(DomainError, ValueError):
 
     def __init__(self, currency: object) -> None:
         super().__init__(
-            f"{ascii(currency)[:20]} is not an active ISO 4217 currency; "
-            "give its three capital letters, such as 'USD'"
+            f"{ascii(currency)[:20]} is not an active ISO 4217 currency; give its three capital letters, such as 'USD'"
         )
         self.currency = currency
 

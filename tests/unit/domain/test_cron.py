@@ -426,9 +426,7 @@ def test_what_is_not_standard_or_never_fires_is_refused_with_the_problem_and_the
         with pytest.raises(InvalidCron, match=what) as refused:
             parse_cron(expression)
         message = str(refused.value)
-        assert any(f" {word} " in f" {message.replace(',', '')} " for word in ("write", "use", "list")), (
-            message
-        )
+        assert any(f" {word} " in f" {message.replace(',', '')} " for word in ("write", "use", "list")), message
         assert len(message) < 250
         assert message.isprintable()
 

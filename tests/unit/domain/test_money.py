@@ -53,9 +53,7 @@ def test_only_the_listed_currencies_have_other_than_two_decimals():
     assert all(len(code) == 3 and code.isascii() and code.isupper() for code in EXPONENTS)
 
 
-@pytest.mark.parametrize(
-    "code", ["", "usd", "US", "USDD", "XXX", "XTS", "XAU", "DEM", "US\n", None, 840, [], {}]
-)
+@pytest.mark.parametrize("code", ["", "usd", "US", "USDD", "XXX", "XTS", "XAU", "DEM", "US\n", None, 840, [], {}])
 def test_anything_else_is_an_unknown_currency_and_the_message_says_what_to_give(code):
     with pytest.raises(UnknownCurrency, match="three capital letters, such as 'USD'"):
         exponent(code)
@@ -286,9 +284,7 @@ def test_a_prorated_amount_is_the_exact_share_rounded_once(amount, quantity, of_
 
 
 def test_proration_does_not_round_on_the_way():
-    assert (
-        prorate(3, Decimal("0.5"), 1, 4) == 0
-    )  # 0.375 of a cent; 1.5 rounded to 2 first would give 0.5, so 1
+    assert prorate(3, Decimal("0.5"), 1, 4) == 0  # 0.375 of a cent; 1.5 rounded to 2 first would give 0.5, so 1
     assert prorate(1, Decimal("1.5"), 1, 3) == 1  # exactly half a cent
     assert prorate(1, Decimal("1.4"), 1, 3) == 0  # 0.47 of a cent
 
@@ -333,9 +329,7 @@ def test_a_percentage_is_rounded_once(amount, percent, expected):
     assert percent_of(amount, Decimal(percent)) == expected
 
 
-@pytest.mark.parametrize(
-    "factor", ["NaN", "sNaN", "Infinity", "-Infinity", "1E+18", "1E+999999", "1E-19", "0E+999999"]
-)
+@pytest.mark.parametrize("factor", ["NaN", "sNaN", "Infinity", "-Infinity", "1E+18", "1E+999999", "1E-19", "0E+999999"])
 def test_a_factor_that_is_not_finite_or_far_too_fine_or_large_is_refused_before_it_is_expanded(factor):
     for compute in (multiply, percent_of, lambda amount, by: prorate(amount, by, 1, 2)):
         with pytest.raises(InvalidAmount, match=r"plain decimal|check its digits"):
