@@ -30,9 +30,7 @@ WORDS = {
     "debit_memo": ("Debit memo", "Memo number", "Billed to", "Total", "Balance due", "Paid"),
     "credit_memo": ("Credit memo", "Memo number", "Credited to", "Total credit", "Credit left", "Applied"),
 }
-MAX_TAGGED_LINES = (
-    500  # structure tags help readers of a few pages; at 10,000 lines they are 93 % of the file
-)
+MAX_TAGGED_LINES = 500  # structure tags help readers of a few pages; at 10,000 lines they are 93 % of the file
 PAGE_WIDTH_PT = 493.0  # A4 between its margins
 MAX_TEXT_CHARS = 2_000  # of one printed value; what is longer is cut with an ellipsis
 URL_CHARS = ":/?#[]@!$&'()*+,;=%"  # beside letters, digits and -._~; anything else is percent-encoded

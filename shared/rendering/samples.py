@@ -60,6 +60,7 @@ KINDS: Final[Mapping[str, tuple[Data, ...]]] = MappingProxyType(
             },
             {"next_attempt_on": None},
             {"next_attempt_on": None, "final": True},
+            {"payment": {"amount": "249.95", "currency": "USD", "brand": "", "last4": "", "code": ""}},
         ),
         "payment_received": (
             {
@@ -69,6 +70,7 @@ KINDS: Final[Mapping[str, tuple[Data, ...]]] = MappingProxyType(
                     {"number": "INV-000051", "amount": "40.00"},
                 ],
             },
+            {"invoices": [{"number": "INV-000042"}]},
             {"invoices": []},
         ),
         "card_expiring": (

@@ -26,9 +26,7 @@ MAX_OUTPUT_CHARS: Final = 2_000_000
 MAX_VALUE_CHARS: Final = 4_000  # of any string a template sees or makes
 MAX_DATA_DEPTH: Final = 6
 MAX_RANGE: Final = 1_000
-MAX_LOOP_WORK: Final = (
-    1_000_000  # tree nodes run inside loops: 10,000 invoices in a table of eight columns pass
-)
+MAX_LOOP_WORK: Final = 1_000_000  # tree nodes run inside loops: 10,000 invoices in a table of eight columns pass
 MAX_COMPILED: Final = 256  # parts of templates kept compiled
 
 WORK: Final = "|work"  # where the context keeps the budget; no template can spell a name with a bar in it
