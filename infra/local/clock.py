@@ -19,9 +19,7 @@ class VirtualClock:
     def move_to(self, instant: datetime) -> None:
         instant = _utc(instant)
         if instant < self._now:
-            raise ValueError(
-                f"the clock is at {self._now.isoformat()} and cannot go back to {instant.isoformat()}"
-            )
+            raise ValueError(f"the clock is at {self._now.isoformat()} and cannot go back to {instant.isoformat()}")
         self._now = instant
 
 

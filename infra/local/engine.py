@@ -1,22 +1,25 @@
-"""The engine of the local cloud: moves the clock and invokes what the template says is due, until nothing is left to do."""
+"""The engine of the local cloud: moves the clock and invokes what is due, until nothing is left to do."""
 
 from __future__ import annotations
 
+import heapq
+import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Protocol
 
 from infra.local import events
-from infra.local.blueprint import Blueprint, QueueMapping, Rule
 from infra.local.clock import VirtualClock
 from infra.local.invoker import FunctionFailed, Invoker
 from infra.local.queues import Broker, Delivery
 from infra.local.schedules import Cron, Rate, read_schedule
+from infra.wiring import Function, QueueMapping, Rule, Wiring
 
-BATCHES_PER_DRAIN_MAX = 100_000  # more at one instant means that a message begets itself
+ROUNDS_PER_DRAIN_MAX = 100_000  # more at one instant means that a message begets itself
 SQS_BATCH_MAX = 10
+RETRY_AFTER = (timedelta(minutes=1), timedelta(minutes=2))  # how long Lambda waits before retrying a tick
 
 
 class NotQuiescent(Exception):
@@ -25,97 +28,116 @@ class NotQuiescent(Exception):
 
 @dataclass(slots=True)
 class Moved:
-    """What a move of the clock did."""
+    """What a move of the clock did: invocations per function, and how many records came to which outcome."""
 
     now: datetime
     invocations: dict[str, int] = field(default_factory=dict)
-    records: dict[str, int] = field(
-        default_factory=dict
-    )  # succeeded, failed; see also the dead-letter queues
+    records: dict[str, int] = field(default_factory=dict)
 
-    def as_json(self) -> dict[str, Any]:
-        return {"now": self.now, "invocations": self.invocations, "records": self.records}
+
+class TickFaults(Protocol):
+    """Lets a test clock deliver ticks more than once, as EventBridge may."""
+
+    def twice(self) -> bool: ...
 
 
 class Engine:
-    """Drives the functions of a blueprint over a broker. One thread at a time."""
+    """Drives the functions of a template over a broker. One thread at a time."""
 
-    def __init__(self, blueprint: Blueprint, clock: VirtualClock, broker: Broker) -> None:
-        self.blueprint = blueprint
+    def __init__(self, wiring: Wiring, clock: VirtualClock, broker: Broker) -> None:
+        self.wiring = wiring
         self.clock = clock
         self.broker = broker
-        self.invoker = Invoker(blueprint.functions, clock.now)
+        self.invoker = Invoker(wiring.functions, clock.now)
         self.records: Counter[str] = Counter()
+        self.tick_faults: TickFaults | None = None
         start = clock.now()
-        self._rules = [_Armed(rule, read_schedule(rule.expression, start), start) for rule in blueprint.rules]
-        self._arns = {spec.name: spec.arn for spec in blueprint.queues}
+        self._rules = [_Armed(rule, read_schedule(rule.expression, start), start) for rule in wiring.rules]
+        self._consumers = tuple(wiring.consumers())
+        self._retries: list[_Retry] = []  # heap
 
     # ---- time -----------------------------------------------------------------------------------
 
     def advance_to(self, instant: datetime) -> Moved:
-        """Fire every rule due up to and including `instant`, in time order and then the template's, draining after each.
+        """Fire every rule due up to and including `instant`, and drain the queues after each.
 
-        Also stops wherever a delayed or hidden message becomes visible. Raises NotQuiescent, and ValueError for a move
-        into the past.
+        In time order, and at one instant in the template's. Also stops wherever a hidden message becomes
+        visible. Raises NotQuiescent, and ValueError for a move into the past.
         """
         if instant < self.clock.now():
             raise ValueError(f"the clock is at {self.clock.now().isoformat()} and cannot go back")
         invocations, records = Counter(self.invoker.invocations), Counter(self.records)
         self.drain()
         while (stop := self._next_stop()) is not None and stop <= instant:
-            self.clock.move_to(stop)
-            self.drain()
-            for armed in self._rules:
-                if armed.next_at == stop:
-                    self._tick(armed)
-                    self.drain()
+            self._stop_at(stop)
         self.clock.move_to(instant)
         return Moved(instant, dict(self.invoker.invocations - invocations), dict(self.records - records))
 
     def _next_stop(self) -> datetime | None:
         stops = [armed.next_at for armed in self._rules]
+        if self._retries:
+            stops.append(self._retries[0].at)
         if (visible := self.broker.next_at()) is not None:
             stops.append(visible)
         return min(stops, default=None)
 
+    def _stop_at(self, instant: datetime) -> None:
+        self.clock.move_to(instant)
+        self.drain()
+        while self._retries and self._retries[0].at <= instant:
+            self._attempt(heapq.heappop(self._retries))
+            self.drain()
+        for armed in self._rules:
+            if armed.next_at == instant:
+                self._tick(armed)
+                self.drain()
+
     def _tick(self, armed: _Armed) -> None:
-        at = armed.fire()
+        rule, at = armed.rule, armed.fire()
         number = self.invoker.next_number()
-        event = (
-            armed.rule.input if armed.rule.input is not None else events.scheduled(armed.rule.arn, at, number)
-        )
-        self.invoker.invoke(armed.rule.function, event)
+        event = rule.input if rule.input is not None else events.scheduled(rule.arn, at, number)
+        for _ in range(2 if self.tick_faults is not None and self.tick_faults.twice() else 1):
+            self._attempt(_Retry(at, number, 0, rule.function, event))
+
+    def _attempt(self, tick: _Retry) -> None:
+        """Invoke as Lambda does when nobody waits: failures are tried again later, and in the end put aside."""
+        result = self.invoker.invoke(tick.function, tick.event)
+        if result.status == "ok":
+            return
+        function = self.wiring.functions[tick.function]
+        if tick.retries < min(function.async_retries, len(RETRY_AFTER)):
+            again_at = self.clock.now() + RETRY_AFTER[tick.retries]
+            heapq.heappush(self._retries, _Retry(again_at, tick.number, tick.retries + 1, tick.function, tick.event))
+        elif function.on_failure:
+            self.broker.put(function.on_failure, [_aside(function, tick, self.clock.now())])
 
     # ---- queues ---------------------------------------------------------------------------------
 
     def drain(self) -> None:
         """Invoke workers until no message is visible."""
-        batches = 0
-        while self._drain_once():
-            batches += 1
-            if batches > BATCHES_PER_DRAIN_MAX:
-                raise NotQuiescent(
-                    f"more than {BATCHES_PER_DRAIN_MAX} rounds at {self.clock.now().isoformat()}"
-                )
+        rounds = 0
+        while self._round():
+            rounds += 1
+            if rounds > ROUNDS_PER_DRAIN_MAX:
+                raise NotQuiescent(f"more than {ROUNDS_PER_DRAIN_MAX} rounds at {self.clock.now().isoformat()}")
 
-    def _drain_once(self) -> bool:
+    def _round(self) -> bool:
         """One batch for each queue that has something; False if none had."""
         worked = False
-        for mapping in self.blueprint.mappings:
+        for function, mapping in self._consumers:
             if self.broker.is_ready(mapping.queue):
-                self._work(mapping)
+                self._work(function, mapping)
                 worked = True
         return worked
 
-    def _work(self, mapping: QueueMapping) -> None:
+    def _work(self, function: Function, mapping: QueueMapping) -> None:
         batch = self._receive(mapping)
         if not batch:
             return  # what was visible went to the dead letters
-        event = events.sqs_batch(self._arns[mapping.queue], batch, self.clock.now())
-        result = self.invoker.invoke(mapping.function, event)
-        failed = (
-            _failed(result.answer, batch, mapping) if result.status == "ok" else {d.message_id for d in batch}
-        )
+        event = events.sqs_batch(self.wiring.queues[mapping.queue].arn, batch, self.clock.now())
+        result = self.invoker.invoke(function.id, event)
+        ok = result.status == "ok"
+        failed = _failed(result.answer, batch, mapping) if ok else {d.message_id for d in batch}
         done = [d for d in batch if d.message_id not in failed]
         self.records["succeeded"] += len(done)
         self.records["failed"] += len(batch) - len(done)
@@ -124,8 +146,7 @@ class Engine:
     def _receive(self, mapping: QueueMapping) -> list[Delivery]:
         batch = self.broker.receive(mapping.queue, min(mapping.batch_size, SQS_BATCH_MAX))
         while len(batch) < mapping.batch_size and self.broker.is_ready(mapping.queue):
-            more = self.broker.receive(mapping.queue, min(mapping.batch_size - len(batch), SQS_BATCH_MAX))
-            batch += more
+            batch += self.broker.receive(mapping.queue, min(mapping.batch_size - len(batch), SQS_BATCH_MAX))
         return batch
 
     # ---- requests -------------------------------------------------------------------------------
@@ -156,13 +177,40 @@ class _Armed:
         return at
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class _Retry:
+    """A tick to be tried (again) at an instant."""
+
+    at: datetime
+    number: int
+    retries: int
+    function: str = field(compare=False)
+    event: events.Event = field(compare=False)
+
+
 def _failed(answer: Any, batch: Iterable[Delivery], mapping: QueueMapping) -> set[str]:
-    """The ids of a batch's failed messages, as Lambda reads a worker's answer: what it cannot read fails the batch."""
+    """The ids of a batch's failed messages, as Lambda reads the answer: if it cannot, the batch failed."""
     everything = {delivery.message_id for delivery in batch}
-    if not mapping.reports_failures or not answer:
+    if not mapping.partial_failures or not answer:
         return set()
     try:
         failures = {failure["itemIdentifier"] for failure in answer.get("batchItemFailures") or []}
     except (AttributeError, KeyError, TypeError):
         return everything
     return failures if failures <= everything else everything
+
+
+def _aside(function: Function, tick: _Retry, now: datetime) -> str:
+    """What Lambda puts into the queue for failed invocations."""
+    return json.dumps(
+        {
+            "version": "1.0",
+            "timestamp": now.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+            "requestContext": {
+                "functionArn": function.arn,
+                "condition": "RetriesExhausted",
+                "approximateInvokeCount": tick.retries + 1,
+            },
+            "requestPayload": tick.event,
+        }
+    )

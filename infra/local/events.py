@@ -12,25 +12,31 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from infra.local.queues import Delivery
+from infra.template import ACCOUNT, REGION
+from infra.wiring import Function
 
-ACCOUNT = "123456789012"
-REGION = "eu-central-1"
 Event = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a handler is told about its invocation. Virtual time stands still, so the time left is always the timeout."""
+    """What a handler is told of its invocation. Virtual time stands still: the time left is always the timeout."""
 
-    function_name: str
-    timeout_seconds: int
-    memory_limit_in_mb: int
+    function: Function
     aws_request_id: str
     function_version: str = "$LATEST"
 
     @property
+    def function_name(self) -> str:
+        return self.function.name
+
+    @property
+    def memory_limit_in_mb(self) -> int:
+        return self.function.memory_mb
+
+    @property
     def invoked_function_arn(self) -> str:
-        return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.function_name}"
+        return self.function.arn
 
     @property
     def log_group_name(self) -> str:
@@ -41,7 +47,7 @@ class Context:
         return f"[{self.function_version}]{self.aws_request_id}"
 
     def get_remaining_time_in_millis(self) -> int:
-        return self.timeout_seconds * 1000
+        return self.function.timeout_seconds * 1000
 
 
 def scheduled(rule_arn: str, at: datetime, number: int) -> Event:
@@ -84,7 +90,7 @@ def _sqs_record(queue_arn: str, delivery: Delivery, at: datetime) -> Event:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP request as it arrived. `path` is still percent-encoded and has no query; header names are lower-case."""
+    """An HTTP request as it came: `path` still percent-encoded, without query; header names in lower case."""
 
     method: str
     path: str
@@ -136,10 +142,8 @@ def proxy(
     }
 
 
-def mail_feedback(
-    kind: str, detail: Event, message_id: str, to: str, tags: Mapping[str, str], at: datetime
-) -> str:
-    """What SES says of a mail, wrapped by SNS, as the body of a queue message. `kind` is Bounce, Complaint, …"""
+def mail_feedback(kind: str, detail: Event, message_id: str, to: str, tags: Mapping[str, str], at: datetime) -> str:
+    """What SES says of a mail, wrapped by SNS, as a queue message's body. `kind` is Bounce, Complaint, …"""
     when = at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
     said = {
         "eventType": kind,

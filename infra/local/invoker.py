@@ -1,17 +1,17 @@
-"""Invokes real handlers by their path, as Lambda would: an error is recorded and ends only that invocation."""
+"""Invokes real handlers by their path, as Lambda would: an error ends only its own invocation."""
 
 from __future__ import annotations
 
 import importlib
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from infra.local.blueprint import Function
 from infra.local.events import Context, Event
+from infra.wiring import Function
 
 ERRORS_KEPT = 200
 Handler = Callable[[Event, Context], Any]
@@ -41,30 +41,27 @@ class Failure:
 
 
 class Invoker:
-    def __init__(self, functions: Iterable[Function], now: Callable[[], datetime]) -> None:
-        self._functions = {function.name: function for function in functions}
+    def __init__(self, functions: Mapping[str, Function], now: Callable[[], datetime]) -> None:
+        self._functions = functions
         self._handlers: dict[str, Handler] = {}
         self._now = now
         self._number = 0
         self.invocations: Counter[str] = Counter()
         self.failures: deque[Failure] = deque(maxlen=ERRORS_KEPT)
-        self.before: list[
-            Callable[[str], None]
-        ] = []  # called with the function's name before each invocation
+        self.before: list[Callable[[str], None]] = []  # called with the function's name before each invocation
 
     def next_number(self) -> int:
         self._number += 1
         return self._number
 
     def invoke(self, name: str, event: Event) -> Result:
+        """Invoke the function of this logical id. Whatever it raises is a result too."""
         function = self._functions[name]
         handler = self._handlers.get(name) or self._load(function)
         self.invocations[name] += 1
         for hook in self.before:
             hook(name)
-        context = Context(
-            name, function.timeout_seconds, function.memory_mb, f"invocation-{self.next_number():012d}"
-        )
+        context = Context(function, f"invocation-{self.next_number():012d}")
         try:
             return Result("ok", handler(event, context))
         except SimulatedCrash as crash:
@@ -78,6 +75,6 @@ class Invoker:
 
     def _load(self, function: Function) -> Handler:
         module, _, attribute = function.handler.rpartition(".")
-        handler: Handler = getattr(importlib.import_module(module.replace("/", ".")), attribute)
-        self._handlers[function.name] = handler
+        handler: Handler = getattr(importlib.import_module(module), attribute)
+        self._handlers[function.id] = handler
         return handler

@@ -1,8 +1,7 @@
-"""SQS under moto on virtual time: messages move through real boto3 calls; only looking ahead reads moto's own state."""
+"""SQS under moto on virtual time: real boto3 calls move messages; only looking ahead reads moto's own state."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,8 +14,8 @@ from moto import mock_aws
 from moto.core.utils import unix_time_millis
 from moto.sqs.models import Message, sqs_backends
 
-from infra.local.events import ACCOUNT, REGION
-from infra.local.queues import Delivery, QueueSpec
+from infra.local.queues import Delivery
+from infra.template import ACCOUNT, REGION
 
 SEND_BATCH_MAX = 10
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,8 +33,7 @@ class MotoQueues:
         every = list(bodies)
         for start in range(0, len(every), SEND_BATCH_MAX):
             entries = [
-                {"Id": str(n), "MessageBody": body}
-                | ({"DelaySeconds": delay_seconds} if delay_seconds else {})
+                {"Id": str(n), "MessageBody": body} | ({"DelaySeconds": delay_seconds} if delay_seconds else {})
                 for n, body in enumerate(every[start : start + SEND_BATCH_MAX])
             ]
             self._client.send_message_batch(QueueUrl=self._urls[queue], Entries=entries)
@@ -70,7 +68,7 @@ class MotoQueues:
         return [message.body for message in self._messages(queue)]
 
     def _messages(self, queue: str) -> list[Message]:
-        messages: list[Message] = self._backend.queues[queue]._messages  # noqa: SLF001 - no API says when one wakes
+        messages: list[Message] = self._backend.queues[queue]._messages  # no API says when one will be visible
         return messages
 
 
@@ -85,33 +83,21 @@ def _delivery(message: dict[str, Any]) -> Delivery:
     )
 
 
-def create_queues(specs: Iterable[QueueSpec]) -> None:
-    """Make queues for blueprints that come from no template; dead-letter queues first."""
-    client: Any = boto3.client("sqs", region_name=REGION)
-    for spec in sorted(specs, key=lambda s: s.dead_letters is not None):
-        attributes = {
-            "VisibilityTimeout": str(spec.visibility_seconds),
-            "DelaySeconds": str(spec.delay_seconds),
-        }
-        if spec.dead_letters:
-            arn = f"{spec.arn.rpartition(':')[0]}:{spec.dead_letters}"
-            attributes["RedrivePolicy"] = json.dumps(
-                {"deadLetterTargetArn": arn, "maxReceiveCount": spec.max_receives}
-            )
-        client.create_queue(QueueName=spec.name, Attributes=attributes)
-
-
 @contextmanager
 def moto_aws(now: Callable[[], datetime]) -> Iterator[None]:
     """moto in place of AWS, on the virtual clock.
 
-    moto's services read the time through one function, so nothing else in the process need stand still: a server's
-    threads and timeouts keep wall time. moto also shows a message only *after* the instant its timeout ends; SQS
-    promises no more than "not before", and the memory queues mean the instant itself.
+    moto's services read the time through one function, so nothing else in the process need stand still: a
+    server's threads and timeouts keep wall time. moto also shows a message only *after* the instant its timeout
+    ends; SQS promises no more than "not before", and the memory queues mean the instant itself.
     """
+
+    def utcnow() -> datetime:
+        return now().replace(tzinfo=None)
+
     with ExitStack() as stack:
         stack.enter_context(mock.patch.dict("os.environ", _CREDENTIALS))
-        stack.enter_context(mock.patch("moto.core.utils.utcnow", lambda: now().replace(tzinfo=None)))
+        stack.enter_context(mock.patch("moto.core.utils.utcnow", utcnow))
         stack.enter_context(mock.patch.object(Message, "visible", property(_visible)))
         stack.enter_context(mock_aws())
         yield

@@ -1,4 +1,4 @@
-"""SQS as far as Paidup relies on it, in memory: delays, visibility timeouts, receive counts and dead-letter queues."""
+"""SQS as far as Paidup relies on it, in memory: delays, visibility, receive counts and dead letters."""
 
 from __future__ import annotations
 
@@ -8,22 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from infra.wiring import Queue as Spec
 from shared.ports import QueueName
 
 DELAY_SECONDS_MAX = 900
 BODY_BYTES_MAX = 262_144
-
-
-@dataclass(frozen=True, slots=True)
-class QueueSpec:
-    """One queue as the template declares it."""
-
-    name: str
-    arn: str
-    visibility_seconds: int
-    delay_seconds: int = 0
-    max_receives: int | None = None
-    dead_letters: str | None = None  # the name of its dead-letter queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +59,10 @@ class _Message:
 
 @dataclass(slots=True)
 class _Queue:
-    spec: QueueSpec
+    spec: Spec
     messages: dict[int, _Message] = field(default_factory=dict)
     ready: list[int] = field(default_factory=list)  # heap: what is visible, oldest message first
-    hidden: list[tuple[datetime, int]] = field(
-        default_factory=list
-    )  # heap: delayed or in flight, by when visible
+    hidden: list[tuple[datetime, int]] = field(default_factory=list)  # heap: delayed or in flight, by when visible
 
     def wake(self, now: datetime) -> None:
         while self.hidden and self.hidden[0][0] <= now:
@@ -90,9 +77,9 @@ class _Queue:
 
 
 class MemoryQueues:
-    """The Broker of the memory backend. The order is that of sending, as moto's is: SQS itself promises none."""
+    """The memory backend's Broker. The order is that of sending, as moto's is: SQS itself promises none."""
 
-    def __init__(self, specs: Iterable[QueueSpec], now: Callable[[], datetime]) -> None:
+    def __init__(self, specs: Iterable[Spec], now: Callable[[], datetime]) -> None:
         self._queues = {spec.name: _Queue(spec) for spec in specs}
         self._now = now
         self._sent = 0
@@ -115,7 +102,7 @@ class MemoryQueues:
             message = source.messages.get(heapq.heappop(source.ready))
             if message is None:
                 continue
-            if source.spec.dead_letters and message.receives >= (source.spec.max_receives or 0):
+            if source.spec.dlq and message.receives >= (source.spec.max_receives or 0):
                 self._bury(source, message, now)
                 continue
             message.receives += 1
@@ -153,7 +140,7 @@ class MemoryQueues:
     def _bury(self, source: _Queue, message: _Message, now: datetime) -> None:
         del source.messages[message.number]
         message.receives = 0
-        self._store(self._queues[str(source.spec.dead_letters)], message, now)
+        self._store(self._queues[str(source.spec.dlq)], message, now)
 
 
 class MemoryQueue:

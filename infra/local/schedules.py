@@ -1,7 +1,7 @@
 """When an EventBridge rule fires: `rate(…)` and EventBridge's own six-field cron, in UTC.
 
-This is AWS's dialect (`?`, year, Sunday = 1), which only the template speaks. Admins' schedules are five-field cron and
-belong to shared/domain/calendar.py; neither reader may be given the other's text.
+This is AWS's dialect (`?`, year, Sunday = 1), which only the template speaks. Admins' schedules are five-field
+cron and belong to shared/domain/calendar.py; neither reader may be given the other's text.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Cron:
 
 
 def read_schedule(expression: str, since: datetime) -> Rate | Cron:
-    """The schedule a rule's expression means; `since` is when the rule came to be (rates are counted from it)."""
+    """What a rule's expression means; `since` is when the rule came to be: rates are counted from it."""
     if match := _RATE.fullmatch(expression):
         return Rate(int(match[1]) * _UNIT[match[2]], since.astimezone(UTC))
     if not (match := _CRON.fullmatch(expression)):

@@ -1,14 +1,14 @@
-"""Small handlers, and blueprints that wire them, to test the local cloud by itself."""
+"""Small handlers, and wiring for them, to test the local cloud by itself."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from infra.local.blueprint import Blueprint, Function, QueueMapping, Rule
-from infra.local.queues import QueueSpec
+from infra.template import ACCOUNT, REGION, Template
+from infra.wiring import Function, Queue, QueueMapping, Route, Rule, Wiring
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LOG: list[tuple[str, Any]] = []
@@ -49,31 +49,57 @@ def api(event, context):
     return {"statusCode": 200, "headers": {"Content-Type": "application/json"}, "body": json.dumps(shown)}
 
 
-def arn(queue: str) -> str:
-    return f"arn:aws:sqs:eu-central-1:123456789012:{queue}"
-
-
-def queue(name: str, **changes: Any) -> list[QueueSpec]:
-    settings = {"visibility_seconds": 60, "max_receives": 3} | changes
-    return [
-        QueueSpec(name, arn(name), dead_letters=f"{name}-dlq", **settings),
-        QueueSpec(f"{name}-dlq", arn(f"{name}-dlq"), 30),
+def wiring(
+    rules: Sequence[tuple[str, str]] = (),
+    routes: Sequence[tuple[str, str, str | None]] = (),
+    *,
+    batch_size: int = 10,
+    partial_failures: bool = True,
+    visibility_seconds: int = 60,
+    max_receives: int = 3,
+) -> Wiring:
+    """Rules are (function, expression); the queue `jobs` feeds `work`; routes are (method, path, authorizer)."""
+    mapping = QueueMapping("jobs", batch_size, 0, partial_failures, None)
+    made = tuple(Rule(f"rule{n}", f"arn:rule{n}", when, f, None, None) for n, (f, when) in enumerate(rules))
+    functions = [function("tick_a"), function("tick_b"), function("work", mappings=(mapping,)), function("api")]
+    queues = [
+        queue("jobs", visibility_seconds, max_receives, "jobs-dlq"),
+        queue("jobs-dlq", 30),
+        queue("ticks-dlq", 30),
     ]
-
-
-def function(name: str) -> Function:
-    return Function(name, f"tests.integration.toys.{name}")
-
-
-def blueprint(
-    *, rules: list[tuple[str, str]] = (), batch_size: int = 10, reports_failures: bool = True, **changes: Any
-) -> Blueprint:
-    """Rules are (function, expression); one queue, `jobs`, feeds `work`."""
-    return Blueprint(
-        functions=tuple(function(name) for name in ("tick_a", "tick_b", "work", "api")),
-        rules=tuple(
-            Rule(f"{f}-{n}", f"arn:rule/{n}", expression, f) for n, (f, expression) in enumerate(rules)
-        ),
-        mappings=(QueueMapping("jobs", "work", batch_size, reports_failures),),
-        queues=tuple(queue("jobs", **changes)),
+    return Wiring(
+        functions={f.id: f for f in functions},
+        queues={q.name: q for q in queues},
+        tables={},
+        rules=made,
+        routes=tuple(Route(method, path, "api", authorizer) for method, path, authorizer in routes),
+        buckets=(),
+        buses=(),
+        subscriptions={},
+        template=Template({}, {}),
     )
+
+
+def function(name: str, mappings: tuple[QueueMapping, ...] = ()) -> Function:
+    return Function(
+        id=name,
+        name=name,
+        arn=f"arn:{name}",
+        handler=f"tests.integration.toys.{name}",
+        env={},
+        timeout_seconds=30,
+        memory_mb=512,
+        layers=(),
+        mappings=mappings,
+        rules=(),
+        routes=(),
+        grants=(),
+        async_retries=2,
+        on_failure="ticks-dlq",
+    )
+
+
+def queue(name: str, visibility_seconds: int, max_receives: int | None = None, dlq: str | None = None) -> Queue:
+    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+    url = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}"
+    return Queue(name, name, url, arn, visibility_seconds, 0, 345_600, max_receives, dlq)

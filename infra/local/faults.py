@@ -1,0 +1,293 @@
+"""Faults at the ports: every call of an invocation is counted, and a plan says what goes wrong with which.
+
+A crash before or after a call is the end of the function's process; a lost response means that the effect happened
+and the caller is told otherwise; a throttled call never reached the service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any, Literal, NoReturn, Protocol, TypeVar
+
+from infra.local.invoker import SimulatedCrash
+from shared.domain.contract import Contract
+from shared.domain.payment import ChargeOutcome, Payment
+from shared.ports import (
+    PAGE_LIMIT,
+    Bus,
+    Check,
+    Entry,
+    Files,
+    Gateway,
+    Index,
+    Mail,
+    Mailer,
+    Page,
+    Ports,
+    Queue,
+    QueueName,
+    Remove,
+    Save,
+    Store,
+    Unavailable,
+)
+
+E = TypeVar("E")
+T = TypeVar("T")
+
+Fault = Literal["crash_before", "crash_after", "lose_response", "throttle"]
+FAULTS: tuple[Fault, ...] = ("crash_before", "crash_after", "lose_response", "throttle")
+RANDOM_DELAY_SECONDS_MAX = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a port. `number` counts all calls from 1, `of_invocation` those of its invocation."""
+
+    number: int
+    function: str
+    invocation: int
+    of_invocation: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"call {self.number}, {self.name} ({self.of_invocation} of {self.function}#{self.invocation})"
+
+
+class Plan(Protocol):
+    """Says which fault a call meets, if any. Asked exactly once per call, in order."""
+
+    def fault(self, call: Call) -> Fault | None: ...
+
+
+class NoFaults:
+    def fault(self, call: Call) -> Fault | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class OneFault:
+    """The n-th call, counted from when the faults were put in, meets one fault."""
+
+    number: int
+    kind: Fault
+
+    def fault(self, call: Call) -> Fault | None:
+        return self.kind if call.number == self.number else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How often things go wrong, each from 0 to 1: messages and ticks twice or late, calls crashed or throttled."""
+
+    duplicate: float = 0.0
+    delay: float = 0.0
+    crash: float = 0.0
+    throttle: float = 0.0
+
+
+class RandomFaults:
+    """Faults at the given rates, from one seeded stream: the same seed on the same world gives the same faults."""
+
+    def __init__(self, seed: int, rates: Rates) -> None:
+        self._random = Random(seed)
+        self.rates = rates
+
+    def fault(self, call: Call) -> Fault | None:
+        dice = self._random.random()
+        if dice < self.rates.crash:
+            return self._random.choice(("crash_before", "crash_after", "lose_response"))
+        return "throttle" if dice < self.rates.crash + self.rates.throttle else None
+
+    def twice(self) -> bool:
+        return self._random.random() < self.rates.duplicate
+
+    def delay_seconds(self) -> int:
+        late = self._random.random() < self.rates.delay
+        return self._random.randint(1, RANDOM_DELAY_SECONDS_MAX) if late else 0
+
+
+@dataclass(slots=True)
+class Calls:
+    """Counts calls and lets the plan's faults happen to them. Calls outside `functions` are left alone."""
+
+    plan: Plan = field(default_factory=NoFaults)
+    functions: frozenset[str] | None = None  # None: all
+    seen: list[Call] = field(default_factory=list)
+    _function: str = ""
+    _invocation: int = 0
+    _of_invocation: int = 0
+
+    def begin(self, function: str) -> None:
+        """An invocation of `function` begins."""
+        self._function = function
+        self._invocation += 1
+        self._of_invocation = 0
+
+    def around(self, name: str, act: Callable[[], T], *, lost: Callable[[], T], throttled: Callable[[], T]) -> T:
+        """Make the call, or what the plan makes of it. `lost` and `throttled` answer as the adapter would."""
+        if self.functions is not None and self._function not in self.functions:
+            return act()
+        self._of_invocation += 1
+        call = Call(len(self.seen) + 1, self._function, self._invocation, self._of_invocation, name)
+        self.seen.append(call)
+        fault = self.plan.fault(call)
+        if fault == "crash_before":
+            raise SimulatedCrash(f"before {call}")
+        if fault == "throttle":
+            return throttled()
+        result = act()
+        if fault == "crash_after":
+            raise SimulatedCrash(f"after {call}")
+        return lost() if fault == "lose_response" else result
+
+    def plain(self, name: str, act: Callable[[], T]) -> T:
+        """A call whose adapter raises Unavailable when it is throttled or hears nothing."""
+        return self.around(name, act, lost=_unavailable, throttled=_unavailable)
+
+    @property
+    def function(self) -> str:
+        return self._function
+
+
+def _unavailable() -> NoReturn:
+    raise Unavailable("simulated: throttled, or the answer was lost")
+
+
+class FaultyStore:
+    def __init__(self, inner: Store, calls: Calls, poisoned: Poisoned | None) -> None:
+        self._inner = inner
+        self._calls = calls
+        self._poisoned = poisoned
+
+    def get(self, kind: type[E], partition: str, sort: str = "") -> E | None:
+        self._poison(kind, [(partition, sort)])
+        return self._calls.plain("store.get", lambda: self._inner.get(kind, partition, sort))
+
+    def get_many(self, kind: type[E], keys: Sequence[tuple[str, str]]) -> list[E]:
+        self._poison(kind, keys)
+        return self._calls.plain("store.get_many", lambda: self._inner.get_many(kind, keys))
+
+    def list(
+        self, kind: type[E], partition: str, prefix: str = "", after: str | None = None, limit: int = PAGE_LIMIT
+    ) -> Page[E]:
+        self._poison(kind, [(partition, "")])
+        return self._calls.plain("store.list", lambda: self._inner.list(kind, partition, prefix, after, limit))
+
+    def find(
+        self, index: Index[E], partition: str, *, prefix: str = "", last: str | None = None,
+        after: str | None = None, limit: int = PAGE_LIMIT, reverse: bool = False,
+    ) -> Page[Entry]:  # fmt: skip
+        return self._calls.plain(
+            "store.find",
+            lambda: self._inner.find(
+                index, partition, prefix=prefix, last=last, after=after, limit=limit, reverse=reverse
+            ),
+        )
+
+    def commit(self, *changes: Save[E] | Remove[E] | Check[E]) -> None:
+        self._calls.plain("store.commit", lambda: self._inner.commit(*changes))
+
+    def _poison(self, kind: type[Any], keys: Sequence[tuple[str, str]]) -> None:
+        if self._poisoned is not None and self._poisoned.hits(self._calls.function, kind, keys):
+            raise RuntimeError("billing this customer fails, as was asked of the local cloud")
+
+
+@dataclass(frozen=True, slots=True)
+class Poisoned:
+    """Customers whose contracts cannot be read by the functions that bill."""
+
+    customers: frozenset[str]
+    functions: frozenset[str]
+
+    def hits(self, function: str, kind: type[Any], keys: Sequence[tuple[str, str]]) -> bool:
+        return kind is Contract and function in self.functions and any(p in self.customers for p, _ in keys)
+
+
+class FaultyQueue:
+    def __init__(self, inner: Queue, calls: Calls, chance: RandomFaults | None) -> None:
+        self._inner = inner
+        self._calls = calls
+        self._chance = chance
+
+    def send(self, queue: QueueName, bodies: Sequence[str], delay_seconds: int = 0) -> None:
+        self._calls.plain("queue.send", lambda: self._send(queue, bodies, delay_seconds))
+
+    def _send(self, queue: QueueName, bodies: Sequence[str], delay_seconds: int) -> None:
+        if self._chance is None:
+            self._inner.send(queue, bodies, delay_seconds)
+            return
+        for body in bodies:
+            for _ in range(2 if self._chance.twice() else 1):
+                delay = max(delay_seconds, self._chance.delay_seconds())
+                self._inner.send(queue, [body], delay)
+
+
+class FaultyGateway:
+    """A gateway never raises: a lost answer is `unknown`, a refused call provably `failed`."""
+
+    def __init__(self, inner: Gateway, calls: Calls) -> None:
+        self._inner = inner
+        self._calls = calls
+
+    def charge(self, payment: Payment) -> ChargeOutcome:
+        return self._call("gateway.charge", lambda: self._inner.charge(payment), _REFUSED)
+
+    def look_up(self, payment: Payment) -> ChargeOutcome:
+        return self._call("gateway.look_up", lambda: self._inner.look_up(payment), _UNHEARD)
+
+    def refund(self, payment: Payment, amount_minor: int, key: str) -> ChargeOutcome:
+        return self._call("gateway.refund", lambda: self._inner.refund(payment, amount_minor, key), _REFUSED)
+
+    def _call(self, name: str, act: Callable[[], ChargeOutcome], throttled: ChargeOutcome) -> ChargeOutcome:
+        return self._calls.around(name, act, lost=lambda: _UNHEARD, throttled=lambda: throttled)
+
+
+_UNHEARD = ChargeOutcome("unknown")
+_REFUSED = ChargeOutcome("failed", code="rate_limited")
+
+
+class FaultyMailer:
+    def __init__(self, inner: Mailer, calls: Calls) -> None:
+        self._inner = inner
+        self._calls = calls
+
+    def send(self, mail: Mail) -> str:
+        return self._calls.plain("mailer.send", lambda: self._inner.send(mail))
+
+
+class FaultyFiles:
+    def __init__(self, inner: Files, calls: Calls) -> None:
+        self._inner = inner
+        self._calls = calls
+
+    def read(self, key: str) -> bytes | None:
+        return self._calls.plain("files.read", lambda: self._inner.read(key))
+
+    def write_once(self, key: str, content: bytes, media_type: str) -> None:
+        self._calls.plain("files.write_once", lambda: self._inner.write_once(key, content, media_type))
+
+
+class FaultyBus:
+    def __init__(self, inner: Bus, calls: Calls) -> None:
+        self._inner = inner
+        self._calls = calls
+
+    def publish(self, detail_type: str, detail: dict[str, object]) -> None:
+        self._calls.plain("bus.publish", lambda: self._inner.publish(detail_type, detail))
+
+
+def faulty(ports: Ports, calls: Calls, poisoned: Poisoned | None = None) -> Ports:
+    """The same ports with faults in front of them; the clock and the ids never fail."""
+    chance = calls.plan if isinstance(calls.plan, RandomFaults) else None
+    return replace(
+        ports,
+        store=FaultyStore(ports.store, calls, poisoned),
+        queue=FaultyQueue(ports.queue, calls, chance),
+        gateway=FaultyGateway(ports.gateway, calls),
+        mailer=FaultyMailer(ports.mailer, calls),
+        files=FaultyFiles(ports.files, calls),
+        bus=FaultyBus(ports.bus, calls),
+    )
