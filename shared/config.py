@@ -56,6 +56,11 @@ class Config:
         return cast(GatewayName, name)
 
     @property
+    def gateway_secret(self) -> str:
+        """Where Secrets Manager keeps the gateway's keys; only the functions that speak to it are told."""
+        return self._required("GATEWAY_SECRET", "ARN of the gateway's keys")
+
+    @property
     def region(self) -> str:
         """Lambda sets AWS_REGION; other places at least AWS_DEFAULT_REGION."""
         return self.environ.get("AWS_REGION") or self._required("AWS_DEFAULT_REGION", "region of the stack")

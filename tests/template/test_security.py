@@ -1,0 +1,188 @@
+"""QUALITY "Security", asked of the template: rights, encryption, protection, who may come in."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+OPEN_ROUTES = {("GET", "/v1/health")}
+
+# A star in a resource is an error but for these, each reviewed: what stands before it is one function's own log
+# group (log streams are named by Lambda) or one folder of the bucket (objects are named by invoice).
+ALLOWED_STARS = (
+    re.compile(r"arn:aws:logs:[\w-]+:\d{12}:log-group:paidup-local-(?P<function>\w+)Logs:\*"),
+    re.compile(r"arn:aws:s3:::paidup-local-filesbucket/invoices/\*"),
+)
+
+
+def roles(template):
+    return {r.id: r for r in template.of("AWS::IAM::Role")}
+
+
+def statements(role):
+    return [s for policy in role.properties["Policies"] for s in policy["PolicyDocument"]["Statement"]]
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def test_every_function_has_a_role_of_its_own(template):
+    used = [f.properties["Role"] for f in template.of("AWS::Lambda::Function")]
+    assert sorted(used) == sorted(r.arn for r in roles(template).values())
+    assert len(set(used)) == len(used)
+
+
+def test_no_role_brings_a_managed_policy_because_those_have_stars(template):
+    assert [r.id for r in roles(template).values() if r.properties.get("ManagedPolicyArns")] == []
+
+
+def test_only_lambda_may_take_a_function_s_role(template):
+    for role in roles(template).values():
+        (statement,) = role.properties["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+def test_no_role_allows_an_action_with_a_star(template):
+    found = [
+        (r.id, a) for r in roles(template).values() for s in statements(r) for a in as_list(s["Action"]) if "*" in a
+    ]
+    assert found == []
+
+
+def test_no_role_allows_a_resource_with_a_star_that_was_not_reviewed(template):
+    found = []
+    for role in roles(template).values():
+        for resource in (r for s in statements(role) for r in as_list(s["Resource"])):
+            match = next((m for pattern in ALLOWED_STARS if (m := pattern.fullmatch(resource))), None)
+            if "*" in resource and match is None:
+                found.append((role.id, resource))
+            if match and match.groupdict().get("function", role.id.removesuffix("Role")) != role.id.removesuffix(
+                "Role"
+            ):
+                found.append((role.id, resource))
+    assert found == []
+
+
+def test_no_role_says_what_it_does_not_allow(template):
+    for role in roles(template).values():
+        for statement in statements(role):
+            assert statement["Effect"] == "Allow"
+            assert {"NotAction", "NotResource"}.isdisjoint(statement)
+
+
+def test_a_function_writes_only_to_its_own_log_group_which_is_not_kept_for_ever(template):
+    groups = {g.name: g for g in template.of("AWS::Logs::LogGroup")}
+    for function in template.of("AWS::Lambda::Function"):
+        group = groups.pop(function.properties["LoggingConfig"]["LogGroup"])
+        assert group.id == function.id.removesuffix("Function") + "Logs"
+        assert group.properties["RetentionInDays"] > 0
+    assert groups == {}
+
+
+def test_every_route_of_the_api_needs_a_token_except_health(wiring):
+    assert {(r.method, r.path) for r in wiring.routes if r.authorizer is None} == OPEN_ROUTES
+    assert {r.authorizer for r in wiring.routes if (r.method, r.path) not in OPEN_ROUTES} == {"Cognito"}
+
+
+def test_the_authorizer_is_the_user_pool_of_the_stack_which_nobody_can_sign_up_to(template):
+    (api,) = template.of("AWS::ApiGateway::RestApi")
+    (pool,) = template.of("AWS::Cognito::UserPool")
+    scheme = api.properties["Body"]["components"]["securitySchemes"]["Cognito"]
+    assert scheme["x-amazon-apigateway-authorizer"]["providerARNs"] == [pool.arn]
+    assert pool.properties["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"] is True
+    assert {g.properties["GroupName"] for g in template.of("AWS::Cognito::UserPoolGroup")} == {
+        "viewer",
+        "operator",
+        "admin",
+    }
+
+
+def test_only_this_api_may_invoke_the_api_s_function(template):
+    (api,) = template.of("AWS::ApiGateway::RestApi")
+    granted = [p.properties for p in template.of("AWS::Lambda::Permission")]
+    by_gateway = [p for p in granted if p["Principal"] == "apigateway.amazonaws.com"]
+    assert [p["SourceArn"].split(":")[-1] for p in by_gateway] == [f"{api.name}/live/*"]
+    by_rules = [p for p in granted if p["Principal"] == "events.amazonaws.com"]
+    assert {p["SourceArn"] for p in by_rules} == {r.arn for r in template.of("AWS::Events::Rule")}
+    assert len(granted) == len(by_gateway) + len(by_rules)
+
+
+def test_tables_are_encrypted_recoverable_and_cannot_be_deleted(template):
+    for table in template.of("AWS::DynamoDB::Table"):
+        assert table.properties["SSESpecification"] == {"SSEEnabled": True}
+        assert table.properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert table.properties["DeletionProtectionEnabled"] is True
+        assert table.properties["BillingMode"] == "PAY_PER_REQUEST"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::Cognito::UserPool", "AWS::SecretsManager::Secret"],
+)
+def test_what_holds_data_outlives_the_stack(template, kind):
+    for resource in template.of(kind):
+        assert resource.attributes["DeletionPolicy"] == "Retain"
+        assert resource.attributes["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_bucket_is_private_encrypted_and_keeps_versions(template):
+    (bucket,) = template.of("AWS::S3::Bucket")
+    assert set(bucket.properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(bucket.properties["PublicAccessBlockConfiguration"]) == 4
+    assert bucket.properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert bucket.properties["VersioningConfiguration"] == {"Status": "Enabled"}
+
+
+def denies_plain_http(document):
+    return any(
+        s["Effect"] == "Deny" and s["Principal"] == "*" and s["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        for s in document["Statement"]
+    )
+
+
+def test_bucket_queues_and_topics_are_reached_over_tls_only(template):
+    (bucket,) = template.of("AWS::S3::BucketPolicy")
+    assert denies_plain_http(bucket.properties["PolicyDocument"])
+    covered = []
+    for policy in template.of("AWS::SQS::QueuePolicy"):
+        assert denies_plain_http(policy.properties["PolicyDocument"])
+        covered += policy.properties["Queues"]
+    urls = [f"https://sqs.eu-central-1.amazonaws.com/123456789012/{q.name}" for q in template.of("AWS::SQS::Queue")]
+    assert sorted(covered) == sorted(urls)  # each in exactly one policy: a second one would replace the first
+    topics = []
+    for policy in template.of("AWS::SNS::TopicPolicy"):
+        assert denies_plain_http(policy.properties["PolicyDocument"])
+        topics += policy.properties["Topics"]
+    assert sorted(topics) == sorted(t.arn for t in template.of("AWS::SNS::Topic"))
+
+
+def test_queues_and_topics_are_encrypted(template):
+    assert all(q.properties["SqsManagedSseEnabled"] is True for q in template.of("AWS::SQS::Queue"))
+    keys = {k.name for k in template.of("AWS::KMS::Key")}
+    assert {t.properties["KmsMasterKeyId"] for t in template.of("AWS::SNS::Topic")} <= keys
+    assert all(k.properties["EnableKeyRotation"] is True for k in template.of("AWS::KMS::Key"))
+
+
+def test_services_reach_queues_and_topics_only_from_this_account_or_a_named_source(template):
+    policies = [*template.of("AWS::SQS::QueuePolicy"), *template.of("AWS::SNS::TopicPolicy")]
+    allowed = [s for p in policies for s in p.properties["PolicyDocument"]["Statement"] if s["Effect"] == "Allow"]
+    assert allowed
+    for statement in allowed:
+        assert set(statement["Principal"]) == {"Service"}
+        conditions = {key for test in statement["Condition"].values() for key in test}
+        assert conditions & {"aws:SourceArn", "aws:SourceAccount"}
+
+
+def test_mail_leaves_over_tls_only(template):
+    (settings,) = template.of("AWS::SES::ConfigurationSet")
+    assert settings.properties["DeliveryOptions"] == {"TlsPolicy": "REQUIRE"}
+
+
+def test_secrets_are_parameters_that_are_not_shown_and_no_function_has_one_in_its_environment(template):
+    (secret,) = template.of("AWS::SecretsManager::Secret")
+    for function in template.of("AWS::Lambda::Function"):
+        given = function.properties["Environment"]["Variables"]
+        assert not [name for name in given if re.search("KEY|PASSWORD|TOKEN", name)]
+        assert given.get("GATEWAY_SECRET", secret.arn) == secret.arn  # where it is, not what it is
