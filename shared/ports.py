@@ -121,12 +121,18 @@ class Store(Protocol):
 
 # Sharded indexes have partitions "0" … "7" (shard_of the owner); see SHARDS.
 CUSTOMERS = Index("customers", Customer)  # sharded; sort: lower-case name|email|id
-CONTRACTS_DUE = Index("contracts_due", Contract)  # sharded by customer, only with a next bill date; sort: date#customer#contract
-COLLECTION_STATES = Index("collection_states", CollectionState)  # sharded; sort: customer#next_on#oldest_due_on#settings_version
+CONTRACTS_DUE = Index(
+    "contracts_due", Contract
+)  # sharded by customer, only with a next bill date; sort: date#customer#contract
+COLLECTION_STATES = Index(
+    "collection_states", CollectionState
+)  # sharded; sort: customer#next_on#oldest_due_on#settings_version
 INVOICES = Index("invoices", Invoice)  # sharded by invoice; sort: created_at#id
 INVOICES_BY_CUSTOMER = Index("invoices_by_customer", Invoice)  # sort: created_at#id
 INVOICES_BY_RUN = Index("invoices_by_run", Invoice)  # sort: status#customer#bill_on#id#flag codes#currency#total_minor
-INVOICES_OPEN = Index("invoices_open", Invoice)  # sharded by customer, posted with residual > 0; sort: customer#due_on#id
+INVOICES_OPEN = Index(
+    "invoices_open", Invoice
+)  # sharded by customer, posted with residual > 0; sort: customer#due_on#id
 PAYMENTS = Index("payments", Payment)  # sharded by payment; sort: at#id
 PAYMENTS_BY_CUSTOMER = Index("payments_by_customer", Payment)  # sort: at#id
 PAYMENTS_BY_INVOICE = Index("payments_by_invoice", Payment)  # attempts only; sort: attempt

@@ -1,96 +1,90 @@
 """What travels on the queues: ids and numbers, never state. The worker reads everything else again.
 
-`v` is the version of the message's shape; a worker of a later release still reads the messages of an earlier one.
+A message is a JSON object whose `kind` names its shape and whose `v` is the version of that shape; a worker of a later
+release still reads the messages of an earlier one. Fields it does not know are ignored.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+import msgspec
 
 
-class Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    v: Literal[1] = 1
+class Message(msgspec.Struct, frozen=True, tag_field="kind", kw_only=True):
+    v: int = 1
 
     def body(self) -> str:
-        return self.model_dump_json()
+        return msgspec.json.encode(self).decode()
 
 
-class SelectCustomers(Message):
+def read(body: str, kinds: Any) -> Any:
+    """The message in a queue record; `kinds` is the class, or the union of classes, that its queue carries."""
+    return msgspec.json.decode(body, type=kinds)
+
+
+class SelectCustomers(Message, tag="select_customers", frozen=True):
     """bill_run: go on choosing the customers of a run."""
 
-    kind: Literal["select_customers"] = "select_customers"
     run_id: str
 
 
-class GenerateDrafts(Message):
+class GenerateDrafts(Message, tag="generate_drafts", frozen=True):
     """bill_run: make the drafts of one chunk of customers."""
 
-    kind: Literal["generate_drafts"] = "generate_drafts"
     run_id: str
     chunk: int
 
 
-class PlanPosting(Message):
+class PlanPosting(Message, tag="plan_posting", frozen=True):
     """post: go on dividing a run's drafts into chunks."""
 
-    kind: Literal["plan_posting"] = "plan_posting"
     run_id: str
 
 
-class PostDrafts(Message):
+class PostDrafts(Message, tag="post_drafts", frozen=True):
     """post: post one chunk of drafts."""
 
-    kind: Literal["post_drafts"] = "post_drafts"
     run_id: str
     round: int
     chunk: int
 
 
-class SendNotice(Message):
+class SendRun(Message, tag="send_run", frozen=True):
+    """post: go on recording the notices of a run whose invoices are mailed by hand."""
+
+    run_id: str
+    after: str | None = None
+
+
+class SendNotice(Message, tag="send_notice", frozen=True):
     """notice: send one notice."""
 
-    kind: Literal["send_notice"] = "send_notice"
     notice_id: str
 
 
-class RenderInvoice(Message):
+class RenderInvoice(Message, tag="render_invoice", frozen=True):
     """document: render and store one invoice's PDF."""
 
-    kind: Literal["render_invoice"] = "render_invoice"
     invoice_id: str
 
 
-class SelectInvoices(Message):
+class SelectInvoices(Message, tag="select_invoices", frozen=True):
     """charge: go on choosing the invoices of a payment run."""
 
-    kind: Literal["select_invoices"] = "select_invoices"
     run_id: str
 
 
-class ChargeInvoices(Message):
+class ChargeInvoices(Message, tag="charge_invoices", frozen=True):
     """charge: charge one chunk of invoices."""
 
-    kind: Literal["charge_invoices"] = "charge_invoices"
     run_id: str
     chunk: int
 
 
-class AssessCustomers(Message):
+class AssessCustomers(Message, tag="assess_customers", frozen=True):
     """assess: re-evaluate customers past due, as of each one's local date at `occurred_at`."""
 
-    kind: Literal["assess_customers"] = "assess_customers"
     customer_ids: tuple[str, ...]
     occurred_at: datetime
-
-
-BillRunMessage = TypeAdapter[SelectCustomers | GenerateDrafts](
-    Annotated[SelectCustomers | GenerateDrafts, Field(discriminator="kind")]
-)
-PostMessage = TypeAdapter[PlanPosting | PostDrafts](Annotated[PlanPosting | PostDrafts, Field(discriminator="kind")])
-ChargeMessage = TypeAdapter[SelectInvoices | ChargeInvoices](
-    Annotated[SelectInvoices | ChargeInvoices, Field(discriminator="kind")]
-)

@@ -93,7 +93,8 @@ class Customer:
         return next((p for p in self.pauses if p.automation == automation), None)
 
     def with_pause(self, pause: Pause) -> Customer:
-        return replace(self.without_pause(pause.automation), pauses=(*self.without_pause(pause.automation).pauses, pause))
+        others = self.without_pause(pause.automation)
+        return replace(others, pauses=(*others.pauses, pause))
 
     def without_pause(self, automation: Automation) -> Customer:
         return replace(self, pauses=tuple(p for p in self.pauses if p.automation != automation))

@@ -15,8 +15,8 @@ InvoiceType = Literal["regular", "out_of_turn", "debit_memo", "credit_memo"]
 InvoiceStatus = Literal["draft", "posted", "void"]
 PaymentStatus = Literal["unpaid", "partially_paid", "paid", "overdue"]
 FlagCode = Literal[
-    "total_changed", "zero_total", "negative_total", "first_invoice", "expected_usage_missing", "no_email", "unusual_lines",
-    "late_usage",
+    "total_changed", "zero_total", "negative_total", "first_invoice", "expected_usage_missing", "no_email",
+    "unusual_lines", "late_usage",
 ]  # fmt: skip
 
 LINES_MAX = 10_000
@@ -101,6 +101,7 @@ class Invoice:
     next_attempt_on: date | None = None  # a retry after a soft decline, on this local date
     retries: int = 0  # soft declines since collection began: the index into retry_days
     autopay_ended: bool = False  # no automatic attempt any more: hard decline, schedule used up, or refunded
+    credited_minor: int = 0  # taken back by credit memos so far
     adjusts_invoice_id: str | None = None  # on a memo: the invoice it adjusts
     reason: str | None = None  # on a memo: why
     created_at: datetime | None = None
@@ -136,13 +137,15 @@ class Invoice:
         if self.open_attempt_id is not None:
             raise Refused("attempt_open", f"invoice {self.number} has a payment under way; wait for its outcome")
         if self.residual_minor != max(self.total_minor, 0):
-            raise Refused("paid", f"something is paid on invoice {self.number}; refund it first, or issue a credit memo")
+            raise Refused("paid", f"something is paid on invoice {self.number}; refund it, or issue a credit memo")
         return replace(self, status="void", residual_minor=0, voided_at=at)
 
     def paid(self, amount_minor: int, at: datetime) -> Invoice:
         """The residual less an allocation of at most the residual."""
         if not 0 < amount_minor <= self.residual_minor:
-            raise Refused("too_much", f"{amount_minor} is not between 1 and the residual {self.residual_minor} of {self.id}")
+            raise Refused(
+                "too_much", f"{amount_minor} is not between 1 and the residual of {self.id}, {self.residual_minor}"
+            )
         residual = self.residual_minor - amount_minor
         return replace(self, residual_minor=residual, settled_at=None if residual else at)
 

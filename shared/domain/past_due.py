@@ -66,7 +66,7 @@ def evaluate(facts: Facts, on: date) -> Evaluation:
 
 
 def tier_of(chased: Sequence[Invoice], tiers: Sequence[Tier], on: date) -> tuple[int, Tier | None]:
-    """The most severe tier that the oldest invoice has reached, and its number from 1; (0, None) while there is none."""
+    """The most severe tier the oldest invoice has reached, and its number from 1; (0, None) while there is none."""
     oldest = max((days_past_due(_due(i), on) for i in chased), default=0)
     reached = [(n, t) for n, t in enumerate(tiers, start=1) if 0 < t.from_days <= oldest]
     return max(reached, key=lambda r: r[1].from_days, default=(0, None))

@@ -11,7 +11,7 @@ ASK_A_PERSON_AFTER = timedelta(days=7)
 
 
 def next_attempt(retry_days: Sequence[int], retries: int, declined_on: date) -> date | None:
-    """The day of the next automatic attempt after soft decline number `retries` (from 0); None: the schedule has ended."""
+    """The day of the next attempt after soft decline number `retries` (from 0); None: the schedule has ended."""
     return declined_on + timedelta(days=retry_days[retries]) if retries < len(retry_days) else None
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 BillRunStatus = Literal["pending", "generating", "completed", "posting", "posted", "cancelled", "failed"]
 PaymentRunStatus = Literal["pending", "waiting", "collecting", "completed", "failed"]
 Job = Literal["bill_run", "payment_run", "past_due", "account_summary"]
+OutcomeWord = Literal["succeeded", "declined", "failed", "unknown", "skipped"]
 Phase = Literal["generate", "post", "charge"]
 
 
@@ -51,7 +52,7 @@ class Outcome:
     """What a payment run did about one invoice: a payment's outcome, or `skipped` with the reason."""
 
     invoice_id: str
-    outcome: Literal["succeeded", "declined", "failed", "unknown", "skipped"]
+    outcome: OutcomeWord
     reason: str | None = None
     payment_id: str | None = None
 

@@ -23,7 +23,8 @@ def apply_credit(customer_id: str, currency: str, ports: Ports, also: Sequence[s
         balance = ports.store.get(CreditBalance, customer_id, currency)
         if balance is None or balance.amount_minor == 0:
             return None
-        owed = [i for i in open_invoices(ports, customer_id, also) if i.currency == currency and i.open_attempt_id is None]
+        found = open_invoices(ports, customer_id, also)
+        owed = [i for i in found if i.currency == currency and i.open_attempt_id is None]
         allocations = allocate(balance.amount_minor, owed)
         if not allocations:
             return None

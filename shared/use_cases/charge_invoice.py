@@ -1,4 +1,4 @@
-"""Charging an invoice: the attempt is stored before the gateway hears of it, and settled with what it answers. PRODUCT 7."""
+"""Charging an invoice: the attempt is stored before the gateway hears of it, then settled with its answer. PRODUCT 7."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from shared.use_cases.refresh_episode import refresh_episode
 METHODS_MAX = 50  # payment methods of one customer
 
 SkipReason = Literal[
-    "not_posted", "not_due", "on_hold", "no_rule", "autopay_off", "no_payment_method", "attempt_open", "retry_scheduled",
-    "attempts_exhausted", "card_limit", "nothing_due", "service_terminated",
+    "not_posted", "not_due", "on_hold", "no_rule", "autopay_off", "no_payment_method", "attempt_open",
+    "retry_scheduled", "attempts_exhausted", "card_limit", "nothing_due", "service_terminated",
 ]  # fmt: skip
 
 
@@ -53,7 +53,9 @@ def why_not_chargeable(invoice: Invoice, customer: Customer, on: date) -> SkipRe
 def charge_invoice(
     invoice_id: str, ports: Ports, payment_method_id: str | None = None, run_id: str | None = None
 ) -> ChargeResult:
-    """Charge one invoice's residual once. At most one attempt is open per invoice; unknown outcomes are left to reconcile."""
+    """Charge one invoice's residual once. At most one attempt is open per invoice; reconcile_payments settles the
+    ones whose outcome is unknown.
+    """
     for _ in range(CONFLICT_RETRIES):
         invoice = invoice_of(ports, invoice_id)
         customer, settings = customer_of(ports, invoice.customer_id), settings_of(ports)
@@ -81,8 +83,10 @@ def choose_method(customer_id: str, payment_method_id: str | None, ports: Ports)
     return min(methods, key=lambda m: (str(m.created_at), m.id), default=None)
 
 
-def open_attempt(invoice: Invoice, customer: Customer, method: PaymentMethod, run_id: str | None, ports: Ports) -> Payment:
-    """Store the attempt and lock the invoice with it, provided invoice and customer (his holds) are as they were read."""
+def open_attempt(
+    invoice: Invoice, customer: Customer, method: PaymentMethod, run_id: str | None, ports: Ports
+) -> Payment:
+    """Store the attempt and lock the invoice with it, provided invoice and customer (its holds) are as they were read."""
     now = ports.clock.now()
     ordinal = invoice.attempts + 1
     attempt = Payment(
@@ -143,7 +147,8 @@ def _settlement(payment: Payment, outcome: ChargeOutcome, ports: Ports) -> tuple
 def _still_unknown(payment: Payment, ports: Ports) -> tuple[list[Change], Notice | None, Payment]:
     """Ask again later; a person is asked once it has gone on for too long."""
     now = ports.clock.now()
-    unknown = replace(payment, status="unknown", next_check_at=next_check(payment.checks, now), checks=payment.checks + 1)
+    check_at = next_check(payment.checks, now)
+    unknown = replace(payment, status="unknown", next_check_at=check_at, checks=payment.checks + 1)
     changes: list[Change] = [Save(unknown)]
     task_id = derive_id("tsk_", "payment_unknown", payment.id)
     if now - payment.at >= ASK_A_PERSON_AFTER and ports.store.get(Task, task_id) is None:

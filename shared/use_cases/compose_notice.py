@@ -137,7 +137,7 @@ def _shared(customer: Customer, settings: Settings) -> dict[str, object]:
 
 def _said(invoice: Invoice) -> Mapping[str, object]:
     return {
-        "number": invoice.number or "", "invoice_date": str(invoice.invoice_date), "due_on": str(invoice.due_on),
+        "number": invoice.number or "", "invoice_date": str(invoice.invoice_date), "due_on": str(invoice.due_on) if invoice.due_on else None,
         "total": format_minor(invoice.total_minor, invoice.currency), "currency": invoice.currency,
         "residual": format_minor(invoice.residual_minor, invoice.currency), "type": invoice.type,
     }  # fmt: skip

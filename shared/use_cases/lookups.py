@@ -63,7 +63,9 @@ def local_on(at: datetime, customer: Customer, settings: Settings) -> date:
     return local_date(at, customer.zone(settings))
 
 
-def entries(ports: Ports, index: Index[E], partition: str, prefix: str = "", most: int = OPEN_INVOICES_MAX) -> Iterator[Entry]:
+def entries(
+    ports: Ports, index: Index[E], partition: str, prefix: str = "", most: int = OPEN_INVOICES_MAX
+) -> Iterator[Entry]:
     """The entries of one partition, page by page, at most `most` of them."""
     after: str | None = None
     seen = 0

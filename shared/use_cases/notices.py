@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from shared.contracts.messages import SendNotice
 from shared.domain.customer import Customer, why_off
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice, notice_id
 from shared.domain.payment import Payment
 from shared.domain.settings import Settings
-from shared.contracts.messages import SendNotice
 from shared.ports import Ports
 from shared.use_cases.lookups import local_on
 

@@ -13,9 +13,9 @@ from shared.domain.customer import Customer
 from shared.domain.errors import Invalid, NotFound
 from shared.domain.ids import SHARDS, derive_id
 from shared.domain.invoice import Invoice
-from shared.domain.payment import Payment
+from shared.domain.payment import Payment, PaymentState
 from shared.domain.policy import AutoCharge, CustomerClass
-from shared.domain.runs import BillRun, Chunk, Outcome, PaymentRun, PaymentRunStatus, Watermark
+from shared.domain.runs import BillRun, Chunk, Outcome, OutcomeWord, PaymentRun, PaymentRunStatus, Watermark
 from shared.domain.settings import Settings
 from shared.domain.terms import collection_date
 from shared.ports import Conflict, Ports, Remove, Save
@@ -26,6 +26,11 @@ OCCURRENCES_MAX = 31  # missed occurrences taken up by one tick
 CHUNK_INVOICES = 10  # gateway calls per message
 SELECT_PAGES = 20  # index pages per message
 AUTOMATIC = AutoCharge()  # stands in where a class does not charge automatically: considered when due, then skipped
+
+OUTCOME_OF: dict[PaymentState, OutcomeWord] = {
+    "succeeded": "succeeded", "refunded": "succeeded", "declined": "declined", "failed": "failed",
+    "pending": "unknown", "unknown": "unknown",
+}  # fmt: skip
 
 
 # ---- planning -------------------------------------------------------------------------------------------------
@@ -129,7 +134,8 @@ def select_invoices(run_id: str, ports: Ports) -> None:
         if run.status != "collecting":
             return
         if run.cursor is None:
-            return _hand_out(run, ports)
+            _hand_out(run, ports)
+            return
         try:
             _select_page(run, settings, ports)
         except Conflict:
@@ -151,12 +157,11 @@ def _select_page(run: PaymentRun, settings: Settings, ports: Ports) -> None:
     ports.store.commit(Save(replace(run, cursor=cursor, chunks=run.chunks + len(chunks))), *map(Save, chunks))
 
 
-def _considered(
-    found: Sequence[p.Entry], run: PaymentRun, settings: Settings, ports: Ports
-) -> Iterator[Invoice]:
+def _considered(found: Sequence[p.Entry], run: PaymentRun, settings: Settings, ports: Ports) -> Iterator[Invoice]:
     """The open invoices of a page whose collection date has come on their customer's date."""
     wanted = [e for e in found if run.customer_ids is None or e.at.split("#")[0] in run.customer_ids]
-    customers = {c.id: c for c in ports.store.get_many(Customer, [(i, "") for i in {e.at.split("#")[0] for e in wanted}])}
+    owners = sorted({e.at.split("#")[0] for e in wanted})
+    customers = {c.id: c for c in ports.store.get_many(Customer, [(i, "") for i in owners])}
     classes = {c.class_id: class_of(ports, c.class_id) for c in customers.values()}
     for invoice in ports.store.get_many(Invoice, [e.key for e in wanted]):
         customer = customers.get(invoice.customer_id)
@@ -172,7 +177,8 @@ def collection_due(
     """Whether the collection date, or the day of a retry, has come."""
     rule = its_class.policy(invoice.type).auto_charge or AUTOMATIC
     on = local_on(run.occurred_at, customer, settings)
-    return collection_date(invoice, rule) <= on or (invoice.next_attempt_on is not None and invoice.next_attempt_on <= on)
+    retry_due = invoice.next_attempt_on is not None and invoice.next_attempt_on <= on
+    return retry_due or collection_date(invoice, rule) <= on
 
 
 def _hand_out(run: PaymentRun, ports: Ports) -> None:
@@ -206,7 +212,7 @@ def charge_chunk(run_id: str, number: int, ports: Ports) -> tuple[Outcome, ...] 
 
 
 def _charge_one(invoice_id: str, run: PaymentRun, ports: Ports) -> Outcome:
-    """One invoice of a run. If this run has an attempt on it already, from a delivery that died, that is the outcome."""
+    """One invoice of a run. If the run has an attempt on it already, from a delivery that died, that is its outcome."""
     last = ports.store.find(p.PAYMENTS_BY_INVOICE, invoice_id, reverse=True, limit=1).items
     before = ports.store.get(Payment, last[0].partition) if last else None
     if before is not None and before.run_id == run.id:
@@ -219,9 +225,7 @@ def _charge_one(invoice_id: str, run: PaymentRun, ports: Ports) -> Outcome:
 
 def _outcome(payment: Payment) -> Outcome:
     """A pending attempt is one whose caller died: nobody knows yet what became of it."""
-    status = payment.status
-    known = status if status in ("succeeded", "declined", "failed") else "succeeded" if status == "refunded" else "unknown"
-    return Outcome(payment.invoice_id or "", known, payment.code, payment.id)
+    return Outcome(payment.invoice_id or "", OUTCOME_OF[payment.status], payment.code, payment.id)
 
 
 def why_skipped(invoice_id: str, run: PaymentRun, ports: Ports) -> SkipReason | None:

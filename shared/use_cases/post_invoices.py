@@ -45,7 +45,7 @@ def start_posting(run_id: str, ports: Ports, include_flagged: bool = True) -> Bi
     if run.status != "completed":
         raise Refused("not_completed", f"bill run {run_id} is {run.status}; only a completed run can be posted")
     if run.post_round >= ROUNDS_MAX:
-        raise Refused("too_many_rounds", f"bill run {run_id} was posted {ROUNDS_MAX} times; post what remains one by one")
+        raise Refused("too_many_rounds", f"bill run {run_id} was posted {ROUNDS_MAX} times; post the rest one by one")
     run = replace(
         run, status="posting", post_round=run.post_round + 1, post_cursor="", post_chunks=0, post_all=include_flagged
     )
@@ -61,8 +61,12 @@ def plan_posting(run_id: str, ports: Ports) -> None:
         if run.status != "posting":
             return
         if run.post_cursor is None:
-            return _hand_out(run, ports)
-        _plan_page(run, ports)
+            _hand_out(run, ports)
+            return
+        try:
+            _plan_page(run, ports)
+        except Conflict:
+            continue  # another delivery of this message is at it too
     ports.queue.send("post", [PlanPosting(run_id=run_id).body()])
 
 
@@ -144,6 +148,29 @@ def _commit_quietly(run: BillRun, ports: Ports) -> None:
         pass  # another worker finished the same round
 
 
+def sweep_posting(ports: Ports) -> int:
+    """Remind the workers of every run that is posting; how many those are."""
+    page = ports.store.find(p.BILL_RUNS_ACTIVE, "all")
+    posting = [r for r in ports.store.get_many(BillRun, [e.key for e in page.items]) if r.status == "posting"]
+    ports.queue.send("post", [PlanPosting(run_id=r.id).body() for r in posting])
+    return len(posting)
+
+
+def post_now(run_id: str, ports: Ports, chunks_max: int) -> BillRun:
+    """Do the work of a posting run here and now, as far as `chunks_max` chunks go; the queue does the rest.
+
+    For an admin who posts a run and wants to see it posted. The queue's messages then find nothing left to do.
+    """
+    plan_posting(run_id, ports)
+    for _ in range(chunks_max):
+        run = run_of(ports, run_id)
+        open_chunks = ports.store.list(Chunk, run_id, f"post#{run.post_round:04d}#open#", limit=1).items
+        if run.status != "posting" or not open_chunks:
+            return run
+        post_chunk(run_id, run.post_round, open_chunks[0].number, ports)
+    return run_of(ports, run_id)
+
+
 def post_run_failures(run: BillRun, ports: Ports) -> list[Failure]:
     """The failures of the latest round of posting."""
     page = ports.store.list(Chunk, run.id, f"post#{run.post_round:04d}#done#")
@@ -219,7 +246,7 @@ def _post_alone(invoice_id: str, ports: Ports, run: BillRun | None) -> PostedChu
 
 
 def _post_together(invoice_ids: Sequence[str], ports: Ports, run: BillRun | None) -> PostedChunk:
-    """Number and post these drafts in one transaction. Those already posted are only named again, for their follow-up."""
+    """Number and post these drafts in one transaction. Those posted before are named again, for their follow-up."""
     known = Known(settings_of(ports), ports.clock.now(), run)
     for _ in range(CONFLICT_RETRIES * CONFLICT_RETRIES):  # many workers share a series
         found = ports.store.get_many(Invoice, [(i, "") for i in invoice_ids])
@@ -228,11 +255,11 @@ def _post_together(invoice_ids: Sequence[str], ports: Ports, run: BillRun | None
         learn(known, drafts, ports)
         invoices, series = number(drafts, known, ports)
         notices = [n for i in invoices if (n := _notice(i, known))]
-        credits = credited(invoices, ports)
+        balances = credited(invoices, ports)
         if not invoices:
             return PostedChunk(tuple(before), _recorded(before, ports))
         try:
-            ports.store.commit(*map(Save, invoices), *map(Save, notices), *map(Save, credits), *map(Save, series))
+            ports.store.commit(*map(Save, invoices), *map(Save, notices), *map(Save, balances), *map(Save, series))
         except Conflict:
             continue
         return PostedChunk((*before, *invoices), (*notices, *_recorded(before, ports)))

@@ -40,9 +40,7 @@ def render_document(invoice_id: str, ports: Ports) -> bool:
     return True
 
 
-def document(
-    invoice: Invoice, lines: tuple[Line, ...], customer: Customer, settings: Settings
-) -> Mapping[str, object]:
+def document(invoice: Invoice, lines: tuple[Line, ...], customer: Customer, settings: Settings) -> Mapping[str, object]:
     """What the invoice says, as plain text; the state of payment is that of the moment it was posted."""
 
     def money(minor: int) -> str:
@@ -50,6 +48,7 @@ def document(
 
     owed = max(invoice.total_minor, 0)
     a = customer.address
+    address = (a.line1, a.line2, f"{a.postal_code} {a.city}".strip(), a.region, a.country)
     return {
         "kind": {"credit_memo": "credit_memo", "debit_memo": "debit_memo"}.get(invoice.type, "invoice"),
         "number": invoice.number or "", "currency": invoice.currency,
@@ -57,7 +56,7 @@ def document(
         "seller": {"name": settings.business.name, "email": settings.business.email_from},
         "customer": {
             "name": customer.name, "email": customer.email,
-            "address_lines": [x for x in (a.line1, a.line2, f"{a.postal_code} {a.city}".strip(), a.region, a.country) if x],
+            "address_lines": [x for x in address if x],
         },
         "lines": [_line(line, money) for line in lines],
         "subtotal": money(invoice.subtotal_minor), "tax_rate_percent": plain(invoice.tax_rate_percent),

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Literal
 
 from shared import ports as p
-from shared.contracts.messages import RenderInvoice, SendNotice
+from shared.contracts.messages import RenderInvoice, SendNotice, SendRun
 from shared.domain.customer import Customer
 from shared.domain.errors import Invalid, NotFound, Refused
 from shared.domain.ids import derive_id, shard_of
@@ -178,13 +178,17 @@ def resend_notice(id: str, ports: Ports) -> Notice:
 
 
 def send_run(run_id: str, ports: Ports, after: str | None = None) -> str | None:
-    """Mail a run's posted invoices that have no notice yet, some pages at a time; where to go on, or None."""
+    """Mail a run's posted invoices that have no notice yet: some pages now, the rest through the queue.
+
+    The place where the queue goes on, or None when this was all.
+    """
     for _ in range(RUN_PAGES_INLINE):
         page = ports.store.find(p.INVOICES_BY_RUN, run_id, prefix="posted#", after=after, limit=p.COMMIT_MAX)
         _send_page(ports.store.get_many(Invoice, [e.key for e in page.items]), ports)
         after = page.cursor
         if after is None:
-            break
+            return None
+    ports.queue.send("post", [SendRun(run_id=run_id, after=after).body()])
     return after
 
 

@@ -1,0 +1,33 @@
+"""Post a run's drafts, one chunk per queue record; or record the notices of a run mailed by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from shared.bootstrap import ports
+from shared.contracts.messages import PlanPosting, PostDrafts, SendRun, read
+from shared.observability import count, handle_batch, observed
+from shared.use_cases.post_invoices import plan_posting, post_chunk
+from shared.use_cases.send_notice import send_run
+
+
+def post(record: SQSRecord) -> None:
+    message = read(record.body, PlanPosting | PostDrafts | SendRun)
+    match message:
+        case PlanPosting():
+            plan_posting(message.run_id, ports())
+        case SendRun():
+            send_run(message.run_id, ports(), message.after)
+        case PostDrafts():
+            posted = post_chunk(message.run_id, message.round, message.chunk, ports())
+            if posted is not None:
+                count("invoice_posted", len(posted.invoices))
+                count("invoice_not_posted", len(posted.failures))
+
+
+@observed
+def lambda_handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+    return handle_batch(event, context, post)

@@ -1,0 +1,15 @@
+"""Record the payment runs that are due, and start those whose bill run has finished."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.bootstrap import ports
+from shared.observability import observed, report
+from shared.use_cases.payment_runs import plan_payment_runs
+
+
+@observed
+def lambda_handler(event: dict[str, Any], context: Any) -> None:
+    for run in plan_payment_runs(ports()):
+        report("payment_run_recorded", run_id=run.id, as_of=run.as_of)

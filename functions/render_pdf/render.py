@@ -1,0 +1,24 @@
+"""Render one invoice's PDF per queue record. The only function that carries the typesetter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from shared.bootstrap import ports
+from shared.contracts.messages import RenderInvoice, read
+from shared.observability import handle_batch, observed, report
+from shared.use_cases.render_document import render_document
+
+
+def render(record: SQSRecord) -> None:
+    message = read(record.body, RenderInvoice)
+    done = render_document(message.invoice_id, ports())
+    report("document_rendered" if done else "document_of_a_draft", invoice_id=message.invoice_id)
+
+
+@observed
+def lambda_handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+    return handle_batch(event, context, render)

@@ -1,0 +1,42 @@
+"""Take in what SES says of mails: deliveries, bounces and complaints, through SNS and a queue."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from shared.bootstrap import ports
+from shared.observability import handle_batch, observed, report
+from shared.use_cases.mail_feedback import MailEvent, MailKind, take_mail_event
+
+SES_TYPES: dict[str, MailKind] = {
+    "Send": "sent",
+    "Delivery": "delivered",
+    "Bounce": "bounced",
+    "Complaint": "complained",
+}
+
+
+def take(record: SQSRecord) -> None:
+    event = mail_event(json.loads(record.body))
+    if event is not None:
+        report(f"mail_{take_mail_event(event, ports())}", notice_id=event.notice_id)
+
+
+def mail_event(body: dict[str, Any]) -> MailEvent | None:
+    """The event in an SNS envelope; None for kinds that nothing follows from, or mail that is no notice."""
+    message = json.loads(body["Message"])
+    kind = SES_TYPES.get(str(message.get("eventType") or message.get("notificationType")))
+    tags = message["mail"].get("tags", {}).get("notice_id", [])
+    if kind is None or not tags:
+        return None
+    transient = message.get("bounce", {}).get("bounceType") == "Transient"
+    return None if transient else MailEvent(notice_id=tags[0], kind=kind, message_id=message["mail"].get("messageId"))
+
+
+@observed
+def lambda_handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+    return handle_batch(event, context, take)

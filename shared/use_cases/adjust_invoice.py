@@ -1,0 +1,130 @@
+"""Adjusting a posted invoice with a credit or debit memo that posts to the same account. PRODUCT 4."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from shared.domain.errors import Invalid, Refused
+from shared.domain.ids import derive_id
+from shared.domain.invoice import Invoice, Line, parts, totalled
+from shared.domain.money import format_minor
+from shared.domain.payment import Allocation, Payment
+from shared.domain.runs import NumberSeries
+from shared.ports import Change, Conflict, Ports, Save, Unavailable
+from shared.use_cases.charge_invoice import grown_credit
+from shared.use_cases.create_invoice import create_invoice
+from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, invoice_of, local_on, settings_of
+from shared.use_cases.post_invoices import SERIES
+from shared.use_cases.refresh_episode import refresh_episode
+
+Kind = Literal["credit", "debit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """A memo and the invoice it adjusts; `amount_minor` is positive, tax included."""
+
+    id: str
+    kind: Kind
+    invoice_id: str
+    memo: Invoice
+    amount_minor: int
+    reason: str
+
+
+def adjust_invoice(
+    invoice_id: str, kind: Kind, lines: Sequence[Line] | None, amount_minor: int | None, reason: str, ports: Ports,
+    adjustment_id: str | None = None,
+) -> Adjustment:  # fmt: skip
+    """Credit or debit a posted invoice: `lines` in full or one `amount_minor` of the whole, tax included in it.
+
+    A credit pays the invoice's residual first; the rest becomes the customer's credit. A debit is owed as an invoice
+    of its own, due when posted. A credit of more than the invoice's total, less what was credited before, is refused.
+    """
+    adjustment_id = adjustment_id or ports.ids.new("adj_")
+    invoice = invoice_of(ports, invoice_id)
+    if invoice.status != "posted" or invoice.type == "credit_memo":
+        raise Refused("not_posted", f"invoice {invoice_id} is {invoice.status}; only a posted invoice can be adjusted")
+    wanted = tuple(lines) if lines is not None else _whole(amount_minor or 0, reason)
+    memo = _memo(invoice, kind, reason, adjustment_id, ports)
+    if kind == "debit":
+        done = create_invoice(memo, wanted, True, ports)
+    else:
+        done = _post_credit(memo, tuple(_negated(line) for line in wanted), invoice_id, ports)
+        refresh_episode(invoice.customer_id, ports)
+    return Adjustment(adjustment_id, kind, invoice_id, done, abs(done.total_minor), reason)
+
+
+def _memo(invoice: Invoice, kind: Kind, reason: str, adjustment_id: str, ports: Ports) -> Invoice:
+    customer, settings, now = customer_of(ports, invoice.customer_id), settings_of(ports), ports.clock.now()
+    return Invoice(
+        id=derive_id("inv_", adjustment_id), customer_id=invoice.customer_id, currency=invoice.currency,
+        invoice_date=local_on(now, customer, settings), type="credit_memo" if kind == "credit" else "debit_memo",
+        adjusts_invoice_id=invoice.id, reason=reason, created_at=now, tax_rate_percent=invoice.tax_rate_percent,
+    )  # fmt: skip
+
+
+def _whole(amount_minor: int, reason: str) -> tuple[Line, ...]:
+    """One untaxed line for an amount that has the tax in it; nothing taxable is left to compute a rate on."""
+    if amount_minor <= 0:
+        raise Invalid("amount", "must be more than zero")
+    return (Line(name=reason, amount_minor=amount_minor, unit_amount_minor=amount_minor, taxable=False),)
+
+
+def _negated(line: Line) -> Line:
+    unit = None if line.unit_amount_minor is None else -line.unit_amount_minor
+    return replace(line, amount_minor=-line.amount_minor, unit_amount_minor=unit)
+
+
+def _post_credit(memo: Invoice, lines: tuple[Line, ...], invoice_id: str, ports: Ports) -> Invoice:
+    """Number and post the memo, pay the invoice with it and keep the rest as credit, in one transaction."""
+    memo = totalled(memo, lines)
+    for _ in range(CONFLICT_RETRIES):
+        known = ports.store.get(Invoice, memo.id)
+        if known is not None:
+            return known
+        invoice = invoice_of(ports, invoice_id)
+        _check_amount(memo, invoice)
+        posted, changes = _credit_changes(memo, invoice, ports)
+        try:
+            ports.store.commit(*changes, *map(Save, parts(memo.id, lines)))
+        except Conflict:
+            continue
+        return posted
+    raise Unavailable(f"invoice {invoice_id} kept changing while it was credited")
+
+
+def _check_amount(memo: Invoice, invoice: Invoice) -> None:
+    left = invoice.total_minor - invoice.credited_minor
+    if memo.total_minor >= 0:
+        raise Invalid("lines", "a credit must be more than zero in sum")
+    if -memo.total_minor > left:
+        most = format_minor(left, invoice.currency)
+        raise Invalid("amount", f"at most {most} of invoice {invoice.number} is left to credit")
+    if invoice.open_attempt_id is not None:
+        raise Refused("attempt_open", f"invoice {invoice.number} has a payment under way; wait for its outcome")
+
+
+def _credit_changes(memo: Invoice, invoice: Invoice, ports: Ports) -> tuple[Invoice, list[Change]]:
+    now, amount = ports.clock.now(), -memo.total_minor
+    customer, settings = customer_of(ports, invoice.customer_id), settings_of(ports)
+    prefix = SERIES["credit_memo"]
+    series = ports.store.get(NumberSeries, "series", prefix) or NumberSeries(prefix, prefix)
+    on = local_on(now, customer, settings)
+    posted = memo.posted(series.number(series.last + 1), on, now, on)
+    paid = min(amount, invoice.residual_minor)
+    payment = Payment(
+        id=derive_id("pay_", memo.id), customer_id=customer.id, currency=memo.currency, amount_minor=amount,
+        method="credit", status="succeeded", at=now, reference=posted.number, credited_minor=amount - paid,
+        allocations=(Allocation(invoice.id, paid),) if paid else (),
+    )  # fmt: skip
+    credited = replace(invoice, credited_minor=invoice.credited_minor + amount)
+    changes: list[Change] = [
+        Save(posted), Save(replace(series, last=series.last + 1)), Save(payment),
+        Save(credited.paid(paid, now) if paid else credited),
+    ]  # fmt: skip
+    if amount > paid:
+        changes.append(Save(grown_credit(customer.id, memo.currency, amount - paid, ports)))
+    return replace(posted, version=1), changes
