@@ -1,0 +1,117 @@
+"""How commands talk to a running Paidup: the admin API over HTTP, or in the same process."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import urlsplit
+
+from infra.cli.outcome import Refused
+
+if TYPE_CHECKING:  # a command that talks to a server needs no local cloud
+    from infra.local.app import LocalClient
+
+URL_DEFAULT: Final = "http://127.0.0.1:8642"
+TOKEN_DEFAULT: Final = "local-admin"  # noqa: S105 - the fixed token of the local server, refused elsewhere
+TIMEOUT_SECONDS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP status and what the body's JSON said; `{}` for a body that is none."""
+
+    status: int
+    body: Any
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    def errors(self) -> list[tuple[str, str]]:
+        """(field, message) of a problem; its detail, without a field, where it names none."""
+        problem = self.body if isinstance(self.body, dict) else {}
+        named = [(e.get("field", ""), e.get("message", "")) for e in problem.get("errors") or []]
+        return named or [("", problem.get("detail") or problem.get("title") or f"the server answered {self.status}")]
+
+    def words(self) -> str:
+        return "; ".join(f"{field}: {message}" if field else message for field, message in self.errors())
+
+
+class Api(Protocol):
+    """The admin API as an admin. Raises Refused when there is no answer at all."""
+
+    def call(self, method: str, path: str, body: Any = None) -> Answer: ...
+
+
+def add_server_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--url", default=URL_DEFAULT, help=f"where Paidup runs (default: {URL_DEFAULT})")
+    command.add_argument("--token", help="bearer token (default: PAIDUP_TOKEN, or the local server's token for admins)")
+
+
+@contextmanager
+def server(arguments: argparse.Namespace) -> Iterator[Api]:
+    """The running Paidup that the options name."""
+    token = arguments.token or os.environ.get("PAIDUP_TOKEN") or TOKEN_DEFAULT
+    http = HttpApi(arguments.url, token)
+    try:
+        yield http
+    finally:
+        http.close()
+
+
+class HttpApi:
+    """Keeps one connection open, and opens it again once if the server has closed it meanwhile."""
+
+    def __init__(self, url: str, token: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise Refused(f"{url!r} is no address of a server: give one such as {URL_DEFAULT}")
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        try:
+            self._connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
+        except ValueError:
+            raise Refused(f"{url!r} has no valid port") from None
+        self._base = parts.path.rstrip("/")
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+
+    def call(self, method: str, path: str, body: Any = None) -> Answer:
+        payload = None if body is None else json.dumps(body).encode()
+        headers = self._headers | ({"Content-Type": "application/json"} if payload is not None else {})
+        for attempt in (1, 2):  # creates carry their own id, so that asking again does nothing twice
+            try:
+                self._connection.request(method, self._base + path, payload, headers)
+                response = self._connection.getresponse()
+                return Answer(response.status, _json(response.read()))
+            except (OSError, HTTPException) as gone:
+                self._connection.close()
+                if attempt == 2 or isinstance(gone, ConnectionRefusedError):
+                    raise Refused(f"no answer from {self._url}: {gone} (is `paidup serve` running?)") from None
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _json(payload: bytes) -> Any:
+    try:
+        return json.loads(payload)
+    except ValueError:
+        return {}
+
+
+class LocalApi:
+    """The admin API of a local cloud in this process: for the demo, the benchmarks and tests."""
+
+    def __init__(self, client: LocalClient) -> None:
+        self._client = client
+
+    def call(self, method: str, path: str, body: Any = None) -> Answer:
+        status, _, value = self._client.request(method, path, body)
+        return Answer(status, {} if isinstance(value, bytes) else value)

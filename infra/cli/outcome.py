@@ -1,0 +1,38 @@
+"""How a command ends, and the types its options share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+from shared.contracts import api_fields
+
+OK: Final = 0
+FAILED: Final = 1  # refused or failed; wrong usage is 2, which argparse decides
+
+Subparsers = Any  # argparse keeps the class of what add_subparsers returns to itself
+
+
+class Refused(Exception):
+    """The command cannot do what was asked; the message is for the person who asked."""
+
+
+def instant(text: str) -> datetime:
+    """An option's instant. Raises what argparse turns into wrong usage."""
+    try:
+        return api_fields.instant(text)
+    except ValueError as wrong:
+        raise argparse.ArgumentTypeError(f"{text!r} {wrong}") from None
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """The type of an option that takes a whole number, both bounds inclusive."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text[:12]) <= most):
+            raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from {least} to {most}")
+        return int(text)
+
+    return read
