@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.bootstrap import ports
 from shared.observability import observed, report
+from shared.use_cases.late_runs import late_payment_runs
 from shared.use_cases.payment_runs import plan_payment_runs
 
 
@@ -13,3 +14,5 @@ from shared.use_cases.payment_runs import plan_payment_runs
 def lambda_handler(event: dict[str, Any], context: Any) -> None:
     for run in plan_payment_runs(ports()):
         report("payment_run_recorded", run_id=run.id, as_of=run.as_of)
+    for run in late_payment_runs(ports()):
+        report("run_late", run_id=run.id, status=run.status)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from typing import get_args
 
 from infra.local.schedules import read_schedule
 from infra.wiring import LOCAL_PARAMETERS, TEMPLATE, load_wiring
+from shared.domain.payment import PaymentState
+from shared.domain.runs import OutcomeWord
+from shared.observability import SERVICE
 
 QUARTER_HOUR = "cron(0/15 * * * ? *)"
 RULES_IN_ORDER = [  # PRODUCT 9: payments first, then re-evaluation, then notices
@@ -132,14 +137,40 @@ def test_there_is_an_alarm_on_every_function_s_errors_and_throttles(wiring, temp
     assert sorted(watched(template, "AWS/Lambda", "Throttles")) == names
 
 
-def test_every_alarm_goes_off_at_the_first_and_tells_somebody(template):
-    (subscription,) = (
-        s.properties for s in template.of("AWS::SNS::Subscription") if s.properties["Protocol"] == "email"
-    )
+def test_there_is_an_alarm_on_every_rule_that_falls_silent(wiring, template):
+    scheduled = sorted(f.name for f in wiring.functions.values() if f.rules)
+    assert sorted(watched(template, "AWS/Lambda", "Invocations")) == scheduled
+    for alarm in (a.properties for a in template.of("AWS::CloudWatch::Alarm") if a.id.endswith("Silent")):
+        assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
+        assert alarm["TreatMissingData"] == "breaching"
+        assert alarm["Period"] > 15 * 60
+
+
+def test_failed_and_late_runs_and_unknown_attempts_raise_an_alarm(template):
+    own = [a.properties for a in template.of("AWS::CloudWatch::Alarm") if a.properties["Namespace"] == "Paidup"]
+    assert {a["MetricName"] for a in own} == {"run_failed", "run_late", "charge_unknown", "reconciled_unknown"}
+    assert all(a["Dimensions"] == [{"Name": "service", "Value": SERVICE}] for a in own)
+    assert {a["MetricName"] for a in own} <= counted_by_the_handlers()
+
+
+def counted_by_the_handlers():
+    """The names in `count("…")` and `report("…")`, with the words that may stand for {…} filled in."""
+    words = {*get_args(OutcomeWord), *get_args(PaymentState)}
+    names = set()
+    for path in (TEMPLATE.parent / "functions").rglob("*.py"):
+        for name in re.findall(r"""(?:count|report)\(f?"(\w+?)(?:\{|")""", path.read_text(encoding="utf-8")):
+            names |= {name} | {name + word for word in words}
+    return names
+
+
+def test_every_alarm_tells_somebody_and_but_for_silence_goes_off_at_the_first(template):
+    (mail,) = (s.properties for s in template.of("AWS::SNS::Subscription") if s.properties["Protocol"] == "email")
     for alarm in template.of("AWS::CloudWatch::Alarm"):
-        assert alarm.properties["AlarmActions"] == [subscription["TopicArn"]], alarm.id
-        assert (alarm.properties["ComparisonOperator"], alarm.properties["Threshold"]) == ("GreaterThanThreshold", 0)
-        assert alarm.properties["TreatMissingData"] == "notBreaching"
+        assert alarm.properties["AlarmActions"] == [mail["TopicArn"]], alarm.id
+        if not alarm.id.endswith("Silent"):
+            asked = (alarm.properties["ComparisonOperator"], alarm.properties["Threshold"])
+            assert asked == ("GreaterThanThreshold", 0), alarm.id
+            assert alarm.properties["TreatMissingData"] == "notBreaching"
 
 
 def test_the_local_stage_differs_from_production_in_its_parameters_only(wiring):
