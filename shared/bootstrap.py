@@ -6,7 +6,16 @@ Adapters open nothing until they are used, so a function needs only the variable
 from __future__ import annotations
 
 from shared.config import Config
+from shared.domain.payment import ChargeOutcome, Payment
+from shared.gateways.clients import Clients
+from shared.gateways.eventbridge import EventBridgeBus
+from shared.gateways.s3 import S3Files
+from shared.gateways.ses import SesMailer
+from shared.gateways.simulated import SimulatedGateway
+from shared.gateways.sqs import SqsQueue
+from shared.gateways.system import RandomIds, SystemClock
 from shared.ports import Gateway, Ports
+from shared.storage.dynamo import DynamoStore
 
 _installed: Ports | None = None
 
@@ -33,31 +42,39 @@ def uninstall() -> None:
 
 def ports_from(config: Config) -> Ports:
     """The adapters for AWS (or what answers in its place), as configured."""
-    from shared.gateways.eventbridge import EventBridgeBus
-    from shared.gateways.s3 import S3Files
-    from shared.gateways.ses import SesMailer
-    from shared.gateways.sqs import SqsQueue
-    from shared.gateways.system import RandomIds, SystemClock
-    from shared.storage.dynamo import DynamoStore
-
     ids = RandomIds()
-    region = config.region
+    clients = Clients(config.region)
     return Ports(
-        store=DynamoStore(table_name=config.table, region=region, writer=ids.new("")),
+        store=DynamoStore(config.table, config.region, writer=ids.new("")),
         clock=SystemClock(),
         ids=ids,
-        queue=SqsQueue(config.queue_url, region),
-        gateway=_gateway(config),
-        mailer=SesMailer(region, config.mail_configuration_set),
-        files=S3Files(lambda: config.files_bucket, region),
-        bus=EventBridgeBus(lambda: config.event_bus, region),
+        queue=SqsQueue(config.queue_url, clients),
+        gateway=_ConfiguredGateway(config),
+        mailer=SesMailer(clients, config.mail_configuration_set),
+        files=S3Files(lambda: config.files_bucket, clients),
+        bus=EventBridgeBus(lambda: config.event_bus, clients),
     )
 
 
-def _gateway(config: Config) -> Gateway:
-    from shared.gateways.simulated import SimulatedGateway
-    from shared.gateways.system import SystemClock
+class _ConfiguredGateway:
+    """Chooses the gateway on first use: only the functions that charge are told which one it is."""
 
-    if config.gateway == "simulated":
-        return SimulatedGateway(SystemClock())
-    raise NotImplementedError(f"the gateway {config.gateway} is not built yet: set GATEWAY=simulated")
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._chosen: Gateway | None = None
+
+    def charge(self, payment: Payment) -> ChargeOutcome:
+        return self._gateway().charge(payment)
+
+    def look_up(self, payment: Payment) -> ChargeOutcome:
+        return self._gateway().look_up(payment)
+
+    def refund(self, payment: Payment, amount_minor: int, key: str) -> ChargeOutcome:
+        return self._gateway().refund(payment, amount_minor, key)
+
+    def _gateway(self) -> Gateway:
+        if self._chosen is None:
+            if self._config.gateway != "simulated":
+                raise NotImplementedError(f"GATEWAY={self._config.gateway} is not built yet; use simulated")
+            self._chosen = SimulatedGateway(SystemClock())
+        return self._chosen

@@ -89,4 +89,5 @@ def _translated(operation: str, error: ClientError) -> Exception:
         named = ", ".join(sorted(codes))
         text = f"DynamoDB {operation}: {named}"
         return Contended(text) if reasons or code in CONTENDED else Unavailable(text)
-    return error
+    unknown: Exception = error
+    return unknown

@@ -1,0 +1,152 @@
+"""A payment gateway that is none: what happens to each token is told beforehand, and what happened can be looked at.
+
+It behaves as real ones do where that matters: idempotent by key, answers that are lost, declines with codes. It lives
+in one process, so it serves the local cloud and rehearsals, not a deployment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from shared.domain.ids import derive_id
+from shared.domain.payment import ChargeOutcome, Payment
+from shared.ports import Clock
+
+# Never worth another try on the same card, as card networks and gateways publish them.
+HARD_DECLINES = frozenset({
+    "account_closed", "card_not_supported", "expired_card", "fraudulent", "incorrect_number", "invalid_account",
+    "lost_card", "merchant_blacklist", "pickup_card", "restricted_card", "revocation_of_authorization",
+    "stolen_card", "stop_payment_order",
+})  # fmt: skip
+
+DECLINED = "declined:"
+PLAIN_OUTCOMES = ("succeeded", "timeout_charged", "timeout_not_charged", "error_500")
+OUTCOMES_MAX = 100  # in one script
+CODE_CHARS_MAX = 64
+
+_LOST = ChargeOutcome("unknown")
+
+
+class KeyMisused(Exception):
+    """An idempotency key was used again with other parameters: a mistake of the caller's, never an outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayCharge:
+    """What the gateway believes happened."""
+
+    id: str
+    token: str
+    amount_minor: int
+    currency: str
+    status: Literal["succeeded", "declined", "refunded"]
+    idempotency_key: str
+    invoice_id: str | None
+    at: datetime
+    code: str | None = None
+    refunded_minor: int = 0
+
+
+class SimulatedGateway:
+    """Implements shared.ports.Gateway. Charges succeed unless their token is told otherwise."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._scripts: dict[str, list[str]] = {}
+        self._charges: dict[str, GatewayCharge] = {}  # by idempotency key, in order
+        self._refunds: dict[str, tuple[str, int, ChargeOutcome]] = {}  # key: charge, amount, answer
+
+    @property
+    def charges(self) -> tuple[GatewayCharge, ...]:
+        """All charges that reached the gateway, declined ones too, oldest first."""
+        return tuple(self._charges.values())
+
+    def behave(self, token: str, outcomes: Sequence[str]) -> None:
+        """From now on charges on this token end so, one after the other; the last repeats. Raises ValueError."""
+        if not 0 < len(outcomes) <= OUTCOMES_MAX:
+            raise ValueError(f"give 1 to {OUTCOMES_MAX} outcomes")
+        for outcome in outcomes:
+            _check(outcome)
+        self._scripts[token] = list(outcomes)
+
+    def charge(self, payment: Payment) -> ChargeOutcome:
+        known = self._charges.get(payment.id)
+        if known is not None:
+            if (known.token, known.amount_minor, known.currency) != _parameters(payment):
+                raise KeyMisused(f"key {payment.id} was used for another charge")
+            return _answer(known)
+        outcome = self._next(payment.token or "")
+        if outcome == "error_500":
+            return ChargeOutcome("failed", code="gateway_error")
+        if outcome == "timeout_not_charged":
+            return _LOST
+        charge = self._record(payment, outcome)
+        return _LOST if outcome == "timeout_charged" else _answer(charge)
+
+    def look_up(self, payment: Payment) -> ChargeOutcome:
+        known = self._charges.get(payment.id)
+        return ChargeOutcome("failed", code="not_processed") if known is None else _answer(known)
+
+    def refund(self, payment: Payment, amount_minor: int, key: str) -> ChargeOutcome:
+        if key in self._refunds:
+            charge_id, amount, answer = self._refunds[key]
+            if (charge_id, amount) != (payment.id, amount_minor):
+                raise KeyMisused(f"key {key} was used for another refund")
+            return answer
+        answer = self._refund(payment.id, amount_minor, key)
+        self._refunds[key] = (payment.id, amount_minor, answer)
+        return answer
+
+    def _refund(self, charge_key: str, amount_minor: int, key: str) -> ChargeOutcome:
+        charge = self._charges.get(charge_key)
+        if charge is None or charge.status == "declined":
+            return ChargeOutcome("declined", code="no_such_charge", hard=True)
+        refunded = charge.refunded_minor + amount_minor
+        if amount_minor <= 0 or refunded > charge.amount_minor:
+            return ChargeOutcome("declined", code="refund_exceeds_charge", hard=True)
+        status: Literal["succeeded", "refunded"] = "refunded" if refunded == charge.amount_minor else "succeeded"
+        self._charges[charge_key] = replace(charge, status=status, refunded_minor=refunded)
+        return ChargeOutcome("succeeded", gateway_id=derive_id("re_", key))
+
+    def _next(self, token: str) -> str:
+        script = self._scripts.get(token)
+        if script is None:
+            return "succeeded"
+        return script.pop(0) if len(script) > 1 else script[0]
+
+    def _record(self, payment: Payment, outcome: str) -> GatewayCharge:
+        token, amount_minor, currency = _parameters(payment)
+        declined = outcome.startswith(DECLINED)
+        charge = GatewayCharge(
+            id=derive_id("ch_", payment.id),
+            token=token,
+            amount_minor=amount_minor,
+            currency=currency,
+            status="declined" if declined else "succeeded",
+            idempotency_key=payment.id,
+            invoice_id=payment.invoice_id,
+            at=self._clock.now(),
+            code=outcome.removeprefix(DECLINED) if declined else None,
+        )
+        self._charges[payment.id] = charge
+        return charge
+
+
+def _parameters(payment: Payment) -> tuple[str, int, str]:
+    return payment.token or "", payment.amount_minor, payment.currency
+
+
+def _answer(charge: GatewayCharge) -> ChargeOutcome:
+    if charge.status == "declined":
+        return ChargeOutcome("declined", charge.id, charge.code, hard=charge.code in HARD_DECLINES)
+    return ChargeOutcome("succeeded", charge.id)
+
+
+def _check(outcome: str) -> None:
+    code = outcome.removeprefix(DECLINED)
+    declined = outcome.startswith(DECLINED) and code.isidentifier() and len(code) <= CODE_CHARS_MAX
+    if not declined and outcome not in PLAIN_OUTCOMES:
+        raise ValueError(f"{outcome[:CODE_CHARS_MAX]!r} is none of {', '.join(PLAIN_OUTCOMES)}, declined:<code>")
