@@ -48,6 +48,7 @@ class Invoker:
         self._number = 0
         self.invocations: Counter[str] = Counter()
         self.failures: deque[Failure] = deque(maxlen=ERRORS_KEPT)
+        self.on_failure: Callable[[Failure], None] = lambda failure: None
         self.before: list[Callable[[str], None]] = []  # called with the function's name before each invocation
 
     def next_number(self) -> int:
@@ -70,7 +71,9 @@ class Invoker:
             return self._failed(name, "error", traceback.format_exc())
 
     def _failed(self, name: str, status: Literal["error", "crash"], text: str) -> Result:
-        self.failures.append(Failure(name, self._now(), text))
+        failure = Failure(name, self._now(), text)
+        self.failures.append(failure)
+        self.on_failure(failure)
         return Result(status)
 
     def _load(self, function: Function) -> Handler:

@@ -5,32 +5,35 @@ Each wraps an adapter from within, so that what happened is known even when its 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, get_args
 
 from infra.local.events import Event, mail_feedback
+from shared.gateways.memory import MailOutcome
 from shared.ports import Bus, Clock, Mail, Mailer, Unavailable
 
-MailOutcome = Literal["delivered", "bounce", "complaint", "throttle"]
-MAIL_OUTCOMES: tuple[MailOutcome, ...] = get_args(MailOutcome)
 SOURCE = "paidup"
 
-# What SES says of the outcomes that it comes to know only after it has taken the mail.
-_FEEDBACK: dict[MailOutcome, tuple[str, Callable[[str], Event]]] = {
-    "bounce": (
-        "Bounce",
-        lambda to: {
-            "bounceType": "Permanent",
-            "bounceSubType": "General",
-            "bouncedRecipients": [{"emailAddress": to, "action": "failed", "status": "5.1.1"}],
-        },
-    ),
-    "complaint": (
-        "Complaint",
-        lambda to: {"complaintFeedbackType": "abuse", "complainedRecipients": [{"emailAddress": to}]},
-    ),
+# What SES says of a mail that it has taken, in order.
+_FEEDBACK: dict[MailOutcome, tuple[str, ...]] = {
+    "delivered": ("Send", "Delivery"),
+    "bounce": ("Send", "Bounce"),
+    "complaint": ("Send", "Delivery", "Complaint"),
+}
+_DETAIL: dict[str, Callable[[str], Event]] = {
+    "Send": lambda to: {},
+    "Delivery": lambda to: {"recipients": [to], "smtpResponse": "250 ok", "processingTimeMillis": 0},
+    "Bounce": lambda to: {
+        "bounceType": "Permanent",
+        "bounceSubType": "General",
+        "bouncedRecipients": [{"emailAddress": to, "action": "failed", "status": "5.1.1"}],
+    },
+    "Complaint": lambda to: {
+        "complaintFeedbackType": "abuse",
+        "complainedRecipients": [{"emailAddress": to}],
+    },
 }
 
 
@@ -65,10 +68,9 @@ class Post:
         message_id = self._inner.send(mail)
         at = self._clock.now()
         self.sent.append(Sent(len(self.sent) + 1, message_id, mail, at))
-        if outcome in _FEEDBACK:
-            kind, detail = _FEEDBACK[outcome]
-            tags = {"notice_id": mail.notice_id}
-            self._feedback(mail_feedback(kind, detail(mail.to), message_id, mail.to, tags, at))
+        tags = {"notice_id": mail.notice_id}
+        for kind in _FEEDBACK[outcome]:
+            self._feedback(mail_feedback(kind, _DETAIL[kind](mail.to), message_id, mail.to, tags, at))
         return message_id
 
 
@@ -90,4 +92,5 @@ class RecordedBus:
 
     def publish(self, detail_type: str, detail: dict[str, object]) -> None:
         self._inner.publish(detail_type, detail)
-        self.published.append(Published(detail_type, detail, self._clock.now()))
+        seen = json.loads(json.dumps(detail))  # as subscribers read it
+        self.published.append(Published(detail_type, seen, self._clock.now()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -146,7 +146,7 @@ class MemoryQueues:
 class MemoryQueue:
     """The Queue port over a broker: `names` says which of the template's queues each of the port's is."""
 
-    def __init__(self, broker: Broker, names: dict[QueueName, str]) -> None:
+    def __init__(self, broker: Broker, names: Mapping[str, str]) -> None:
         self._broker = broker
         self._names = names
 

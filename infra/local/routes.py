@@ -6,17 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-ANY = "ANY"
+from infra.wiring import Route
 
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """`path` may hold {name} and, last, {name+}. `authorizer` None: open to everybody."""
-
-    method: str
-    path: str
-    function: str
-    authorizer: str | None
+ANY = "ANY"  # the method of a route that takes all
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,131 @@
+"""The local cloud: the template's functions, driven in this process over one of two backends.
+
+`memory` keeps everything in plain objects and is fast; `moto` goes through pynamodb, boto3 and moto, as near to AWS
+as a process gets. The functions do not know which of them they are in.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Literal
+from unittest import mock
+
+from infra.local import memory_backend, moto_backend
+from infra.local.clock import CountingIds, VirtualClock
+from infra.local.engine import Engine, Moved
+from infra.local.faults import Calls, Poisoned, RandomFaults, Rates, faulty
+from infra.local.outside import Post, RecordedBus, Sent
+from infra.wiring import TEMPLATE, Wiring, load_wiring
+from shared import bootstrap, observability
+from shared.ports import Mail, Ports
+
+BackendName = Literal["memory", "moto"]
+START: Final = datetime(2026, 1, 1, tzinfo=UTC)
+BILLING: Final = "functions.bill_run.generate."  # the handlers on which `fail_customers` acts
+_BACKENDS: Final = {"memory": memory_backend.open_world, "moto": moto_backend.open_world}
+
+
+class LocalCloud:
+    """One world at a time per process: it installs its ports, and closing it removes them.
+
+    `live` says that the clock follows wall time, which is the server's doing.
+    """
+
+    def __init__(
+        self,
+        backend: BackendName = "memory",
+        start: datetime = START,
+        template: Path | str = TEMPLATE,
+        *,
+        wiring: Wiring | None = None,
+        live: bool = False,
+    ) -> None:
+        self.backend: BackendName = backend
+        self.live = live
+        self.start = start
+        self.wiring = wiring or load_wiring(Path(template))
+        self._stack = ExitStack()
+        self._open(start)
+
+    def __enter__(self) -> LocalCloud:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget the world, and leave the process as it was."""
+        self._stack.close()
+
+    def reset(self, now: datetime | None = None) -> None:
+        """An empty world at `now`, by default where this one started."""
+        self.close()
+        self._open(now or self.start)
+
+    def advance_to(self, instant: datetime) -> Moved:
+        """See Engine.advance_to."""
+        return self.engine.advance_to(instant)
+
+    # ---- faults ---------------------------------------------------------------------------------
+
+    def set_faults(self, fail_customers: frozenset[str], seed: int, rates: Rates) -> None:
+        """From now on; nothing at all clears them. Only rules and queues meet them: requests are left alone."""
+        if not fail_customers and rates == Rates():
+            self.use_ports(self.ports)
+            return
+        chance = RandomFaults(seed, rates)
+        functions = self.wiring.functions.values()
+        billing = frozenset(f.id for f in functions if f.handler.startswith(BILLING))
+        background = frozenset(f.id for f in functions if not f.routes)
+        self.inject(Calls(chance, background), Poisoned(fail_customers, billing))
+        self.engine.tick_faults = chance
+
+    def inject(self, calls: Calls, poisoned: Poisoned | None = None) -> None:
+        """Put these faults in front of the ports, in place of any others."""
+        self.use_ports(faulty(self.ports, calls, poisoned))
+        self.engine.invoker.before = [calls.begin]
+
+    def use_ports(self, ports: Ports) -> None:
+        """What the functions get from now on, without faults unless these bring them."""
+        bootstrap.install(ports)
+        self.engine.invoker.before = []
+        self.engine.tick_faults = None
+
+    # ---- mail -----------------------------------------------------------------------------------
+
+    def eml(self, sent: Sent) -> bytes:
+        """The mail as the MIME text that went to the provider."""
+        return self._backend.eml(sent)
+
+    def mail_as_sent(self, sent: Sent) -> Mail:
+        """The mail as the provider has it."""
+        return self._backend.mail(sent)
+
+    # ---- making ---------------------------------------------------------------------------------
+
+    def _open(self, start: datetime) -> None:
+        stack = self._stack = ExitStack()
+        try:
+            environ = {name: value for f in self.wiring.functions.values() for name, value in f.env.items()}
+            stack.enter_context(mock.patch.dict("os.environ", environ | {"AWS_REGION": self.wiring.region}))
+            self.clock = VirtualClock(start)
+            self._backend = stack.enter_context(_BACKENDS[self.backend](self.wiring, self.clock, CountingIds()))
+            self.engine = Engine(self.wiring, self.clock, self._backend.broker)
+            self.gateway = self._backend.gateway
+            self.mail = Post(self._backend.ports.mailer, self.clock, self._feedback)
+            self.bus = RecordedBus(self._backend.ports.bus, self.clock)
+            self.ports = replace(self._backend.ports, mailer=self.mail, bus=self.bus)
+            observability.quiet()
+            stack.callback(bootstrap.uninstall)
+            self.use_ports(self.ports)
+        except Exception:
+            stack.close()
+            raise
+
+    def _feedback(self, body: str) -> None:
+        """What the mail service reports goes to the queues that subscribe to it."""
+        for queue in self.wiring.subscriptions.values():
+            self.engine.broker.put(queue, [body])
