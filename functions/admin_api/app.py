@@ -1,0 +1,48 @@
+"""The admin API: one function behind every `/v1` route. API.md."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+
+from functions.admin_api import (
+    automations,
+    classes,
+    customers,
+    health,
+    payment_methods,
+    settings,
+)
+from functions.admin_api.problems import NoSuchPath, NotAllowedHere
+from functions.admin_api.routing import ENDPOINTS, failed, methods_at
+from shared.observability import observed
+
+ROUTERS: Final = (
+    health.router,
+    settings.router,
+    classes.router,
+    customers.router,
+    automations.router,
+    payment_methods.router,
+)
+
+resolver = APIGatewayRestResolver()
+for _router in ROUTERS:
+    resolver.include_router(_router)
+
+
+@resolver.not_found
+def nothing_there(error: Exception) -> Response[str]:
+    """405 where the path exists with another method, else 404."""
+    allowed = methods_at(str(resolver.current_event.path))
+    return failed(NotAllowedHere(allowed) if allowed else NoSuchPath())
+
+
+@observed
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = resolver.resolve(event, context)
+    return answer
+
+
+__all__ = ["ENDPOINTS", "lambda_handler"]

@@ -1,0 +1,70 @@
+"""A request as routes are given it, and what they answer. API.md "Conventions"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+from functions.admin_api.access import Caller
+from shared.contracts.api_fields import Body, refuse
+from shared.domain.errors import Stale
+from shared.ports import Ports
+
+JSON_TYPE: Final = "application/json"
+
+B = TypeVar("B", bound=Body)
+Filters = Mapping[str, Callable[[str], Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a route answers. `body` is a JSON value, or bytes of another `content_type`."""
+
+    status: int
+    body: Any = None
+    content_type: str = JSON_TYPE
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[B]):
+    """A request whose caller, query and body have been checked."""
+
+    caller: Caller
+    ports: Ports
+    body: B
+    raw: Any  # the body as it was sent: a merge patch must know what was left out
+    query: Mapping[str, Any]
+    if_match: int | None
+    scope: str  # method and path: what idempotency keys and cursors belong to
+
+
+def expect(call: Call[Any], version: int) -> None:
+    """The caller may say which version it changes: by If-Match, or by the body's own `version`."""
+    if call.if_match is not None and call.if_match != version:
+        raise Stale(f"its version is {version}, not {call.if_match}: read it again")
+    if isinstance(call.raw, dict) and call.raw.get("version") is not None:
+        given = call.raw["version"]
+        if isinstance(given, bool) or not isinstance(given, int):
+            refuse("version", "must be a whole number")
+        if given != version:
+            raise Stale(f"its version is {version}, not {given}: read it again")
+
+
+# ---- filters --------------------------------------------------------------------------------------------------
+
+
+def boolean(value: str) -> bool:
+    if value not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return value == "true"
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return value
+
+    return read

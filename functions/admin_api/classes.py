@@ -1,0 +1,78 @@
+"""Customer classes: where collection policies live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from functions.admin_api.calls import Answer, Call, expect
+from functions.admin_api.listing import PAGING, Source, page_of
+from functions.admin_api.routing import endpoint, new_router
+from shared.contracts.api_classes import ClassBody, class_json, class_version, read_class
+from shared.contracts.api_fields import id_of, refuse
+from shared.domain.errors import Refused
+from shared.domain.policy import DEFAULT_CLASS, DEFAULT_CLASS_ID, CustomerClass
+from shared.ports import Page, Ports
+from shared.use_cases.classes import create_class, put_class
+from shared.use_cases.lookups import class_of
+
+router = new_router()
+
+
+@endpoint(router, "GET", "/v1/customer-classes", filters=PAGING)
+def list_classes(call: Call[Any]) -> Answer:
+    """All classes, by id; the standard class exists from the start."""
+
+    def stored(after: str | None, most: int) -> Page[CustomerClass]:
+        return call.ports.store.list(CustomerClass, "classes", after=after, limit=most)
+
+    def shown(found: Sequence[CustomerClass]) -> list[tuple[CustomerClass, Any]]:
+        return [(c, class_json(c)) for c in found]
+
+    return page_of(call, [_virtual(call.ports), Source(stored, lambda c: c.id)], shown)
+
+
+def _virtual(ports: Ports) -> Source[CustomerClass]:
+    """The standard class, as long as nobody has saved it."""
+
+    def fetch(after: str | None, most: int) -> Page[CustomerClass]:
+        saved = ports.store.get(CustomerClass, "classes", DEFAULT_CLASS_ID)
+        return Page(() if saved else (DEFAULT_CLASS,))
+
+    return Source(fetch, lambda c: c.id)
+
+
+@endpoint(router, "GET", "/v1/customer-classes/<class_id>")
+def get_class(call: Call[Any], class_id: str) -> Answer:
+    """One class with both policies."""
+    return Answer(200, class_json(class_of(call.ports, class_id)))
+
+
+@endpoint(router, "POST", "/v1/customer-classes", body=ClassBody, creates="cls_")
+def post_class(call: Call[ClassBody]) -> Answer:
+    """Create a class; what is left out takes its default."""
+    class_id = call.body.id or call.ports.ids.new("cls_")
+    if class_id == DEFAULT_CLASS_ID:
+        raise Refused("id_taken", f"{DEFAULT_CLASS_ID} exists from the start: PUT it to change it")
+    made = create_class(read_class(call.body, class_id), call.ports)
+    return Answer(201 if made.fresh else 200, class_json(made.entity))
+
+
+@endpoint(router, "PUT", "/v1/customer-classes/<class_id>", body=ClassBody)
+def replace_class(call: Call[ClassBody], class_id: str) -> Answer:
+    """Replace a class, or create it under this id."""
+    if call.body.id not in (None, class_id):
+        refuse("id", "must be that of the path, or left out")
+    try:
+        id_of("cls_")(class_id)
+    except ValueError as wrong:
+        refuse("id", str(wrong))
+
+    def edit(before: CustomerClass | None) -> CustomerClass:
+        expect(call, class_version(before) if before else 0)
+        made = read_class(call.body, class_id)
+        return replace(made, version=before.version, created_at=before.created_at) if before else made
+
+    done = put_class(class_id, edit, call.ports)
+    return Answer(201 if done.fresh else 200, class_json(done.entity))

@@ -1,0 +1,93 @@
+"""Customers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from functions.admin_api.calls import Answer, Call, expect
+from functions.admin_api.listing import PAGING, indexed, page_of
+from functions.admin_api.routing import endpoint, new_router
+from shared.contracts.api_customers import CustomerBody, customer_json, customer_tree, read_customer
+from shared.contracts.api_fields import NAME_CHARS_MAX, read_body, refuse
+from shared.contracts.api_json import merge_patch
+from shared.domain.customer import Customer
+from shared.ports import CUSTOMERS, Entry
+from shared.use_cases.customers import change_customer, create_customer
+from shared.use_cases.lookups import customer_of, settings_of, shards
+
+router = new_router()
+
+IN_INDEX_MAX: Final = 100  # characters of a name that the index of customers keeps
+
+
+def search(value: str) -> str:
+    if len(value) > NAME_CHARS_MAX:
+        raise ValueError(f"must have at most {NAME_CHARS_MAX} characters")
+    return value.strip().lower()
+
+
+@endpoint(router, "GET", "/v1/customers", filters={**PAGING, "query": search})
+def list_customers(call: Call[Any]) -> Answer:
+    """Customers whose name, e-mail or id contains the query, or all of them."""
+    wanted: str = call.query.get("query", "")
+
+    def shown(found: Sequence[Entry]) -> list[tuple[Entry, Any]]:
+        likely = [e for e in found if wanted in e.at or _cut_short(e.at)]
+        customers = {c.id: c for c in call.ports.store.get_many(Customer, [e.key for e in likely])}
+        there = [(e, customers[e.partition]) for e in likely if e.partition in customers]
+        return [(e, customer_json(c)) for e, c in there if _matches(c, wanted)]
+
+    return page_of(call, indexed(call.ports, CUSTOMERS, *shards()), shown, filtered=bool(wanted))
+
+
+def _cut_short(at: str) -> bool:
+    """Whether the index may have only the beginning of the name: then the customer itself must be asked."""
+    return len(at.rsplit("|", 2)[0]) >= IN_INDEX_MAX
+
+
+def _matches(customer: Customer, wanted: str) -> bool:
+    return any(wanted in text.lower() for text in (customer.name, customer.email or "", customer.id))
+
+
+@endpoint(router, "POST", "/v1/customers", body=CustomerBody, creates="cus_")
+def post_customer(call: Call[CustomerBody]) -> Answer:
+    """Create a customer; every automation towards it is off until switched on."""
+    _no_version(call)
+    currency = call.body.currency or settings_of(call.ports).business.currency
+    blank = Customer(id=call.body.id or call.ports.ids.new("cus_"), name=call.body.name, currency=currency)
+    made = create_customer(read_customer(call.body, blank), call.ports)
+    return Answer(201 if made.fresh else 200, customer_json(made.entity))
+
+
+@endpoint(router, "GET", "/v1/customers/<customer_id>")
+def get_customer(call: Call[Any], customer_id: str) -> Answer:
+    """One customer."""
+    return Answer(200, customer_json(customer_of(call.ports, customer_id)))
+
+
+@endpoint(router, "PATCH", "/v1/customers/<customer_id>", body=CustomerBody, merges=True)
+def patch_customer(call: Call[Any], customer_id: str) -> Answer:
+    """Change a customer by a JSON merge patch."""
+    patch = {key: value for key, value in call.raw.items() if key not in ("id", "version")}
+    if call.raw.get("id", customer_id) != customer_id:
+        refuse("id", "cannot be changed")
+
+    def edit(before: Customer) -> Customer:
+        expect(call, before.version)
+        body = read_body(CustomerBody, merge_patch(customer_tree(before), patch))
+        after = read_customer(body, before)
+        return after if "email" not in patch else _reachable_again(after)
+
+    return Answer(200, customer_json(change_customer(customer_id, edit, call.ports)))
+
+
+def _reachable_again(customer: Customer) -> Customer:
+    """Whoever gives the address vouches for it, also for one that bounced before."""
+    return replace(customer, email_problem=None)
+
+
+def _no_version(call: Call[CustomerBody]) -> None:
+    if call.body.version is not None:
+        refuse("version", "is given by Paidup")

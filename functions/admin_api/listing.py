@@ -1,0 +1,120 @@
+"""Pages of lists: `limit`, an opaque `cursor`, and filters that combine. API.md "Conventions".
+
+A list reads one or more sources in order (the shards of an index, or one partition). A cursor says where in which
+source the next page goes on, so that what is added meanwhile is neither shown twice nor pushes anything out.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from functions.admin_api.calls import Answer, Call, Filters
+from shared.contracts.api_fields import refuse
+from shared.contracts.api_json import Malformed, dumps, fingerprint, loads
+from shared.ports import PAGE_LIMIT, Entry, Index, Page, Ports
+
+LIMIT_MAX: Final = 200
+LIMIT_DEFAULT: Final = 50
+PAGES_MAX: Final = 40  # read for one answer; a rare match may come with a later page
+CURSOR_CHARS_MAX: Final = 4_000
+
+E = TypeVar("E")
+X = TypeVar("X")
+
+
+def limit(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or len(value) > 4 or not 1 <= int(value) <= LIMIT_MAX:
+        raise ValueError(f"must be a whole number from 1 to {LIMIT_MAX}")
+    return int(value)
+
+
+PAGING: Final[Filters] = {"limit": limit, "cursor": str}
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Generic[X]):
+    """`fetch(after, limit)` is a page in order; `place` is the value it is ordered by, unique within the source."""
+
+    fetch: Callable[[str | None, int], Page[X]]
+    place: Callable[[X], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _At:
+    """Where a list goes on: in a source, on the page after `after`, behind `place`."""
+
+    source: int = 0
+    after: str | None = None
+    place: str = ""
+
+
+def page_of(
+    call: Call[Any],
+    sources: Sequence[Source[X]],
+    show: Callable[[Sequence[X]], list[tuple[X, Any]]],
+    *,
+    filtered: bool = False,
+) -> Answer:
+    """One page. `show` gives those that match, in order, each with its JSON."""
+    wanted: int = call.query.get("limit", LIMIT_DEFAULT)
+    at = _read_cursor(call)
+    size = PAGE_LIMIT if filtered else min(wanted + 1, PAGE_LIMIT)
+    found: list[tuple[_At, Any]] = []  # each with where the list goes on behind it
+    for _ in range(PAGES_MAX):
+        if at.source >= len(sources) or len(found) > wanted:
+            break
+        source = sources[at.source]
+        page = source.fetch(at.after, size)
+        fresh = [x for x in page.items if source.place(x) > at.place]
+        found += [(_At(at.source, at.after, source.place(x)), json) for x, json in show(fresh)]
+        at = _At(at.source, page.cursor) if page.cursor is not None else _At(at.source + 1)
+    if len(found) > wanted:
+        at = found[wanted - 1][0]
+    more = at.source < len(sources)
+    items = [json for _, json in found[:wanted]]
+    return Answer(200, {"items": items, "next_cursor": _write_cursor(call, at) if more else None})
+
+
+def indexed(ports: Ports, index: Index[E], *partitions: str, prefix: str = "") -> list[Source[Entry]]:
+    """The partitions of an index, in order."""
+
+    def source(partition: str) -> Source[Entry]:
+        return Source(
+            lambda after, most: ports.store.find(index, partition, prefix=prefix, after=after, limit=most),
+            lambda entry: f"{entry.at}\x00{entry.partition}\x00{entry.sort}",
+        )
+
+    return [source(partition) for partition in partitions]
+
+
+def _write_cursor(call: Call[Any], at: _At) -> str:
+    text = dumps([_list_of(call), at.source, at.after, at.place])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read_cursor(call: Call[Any]) -> _At:
+    given: str | None = call.query.get("cursor")
+    if not given:
+        return _At()
+    try:
+        padded = given + "=" * (-len(given) % 4)
+        parts = (
+            loads(base64.b64decode(padded, altchars=b"-_", validate=True)) if len(given) <= CURSOR_CHARS_MAX else None
+        )
+    except (Malformed, binascii.Error, ValueError):
+        parts = None
+    match parts:
+        case [str(asked), int(source), None | str() as after, str(place)] if asked == _list_of(call) and source >= 0:
+            return _At(source, after, place)
+        case _:
+            return refuse("cursor", "is not of this list: use next_cursor of its last page, with the same filters")
+
+
+def _list_of(call: Call[Any]) -> str:
+    """A cursor belongs to one list with one set of filters."""
+    filters = {name: str(value) for name, value in call.query.items() if name not in PAGING}
+    return fingerprint([call.scope, filters])[:16]

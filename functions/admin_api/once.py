@@ -1,0 +1,123 @@
+"""The same POST twice has one effect: by Idempotency-Key for 24 hours, by the id that a create brings for ever.
+
+A key is claimed before the request is carried out, so that two at the same time cannot both be. Under a key every
+new id is derived from it: a request that is carried out again because its first answer was lost finds what it made.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from functions.admin_api.calls import Answer, Call
+from shared.contracts.api_fields import refuse
+from shared.contracts.api_json import dumps, fingerprint, loads
+from shared.domain.errors import Refused
+from shared.domain.ids import derive_id
+from shared.domain.records import Answered
+from shared.ports import Conflict, Ports, Remove, Save, Unavailable
+
+KEPT: Final = timedelta(hours=24)
+CLAIMED: Final = timedelta(seconds=60)  # longer than a request can take
+FOR_EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+KEY_CHARS_MAX: Final = 255
+PLAIN_CHARS_MAX: Final = 10_000  # longer answers are kept compressed
+STORED_CHARS_MAX: Final = 300_000  # a record of DynamoDB has 400 KB at most
+UNDER_WAY: Final = 0  # the status of a claim
+
+
+@dataclass(slots=True)
+class KeyedIds:
+    """New ids as a function of the key: the same request makes the same ids."""
+
+    seed: str
+    made: int = 0
+
+    def new(self, prefix: str) -> str:
+        self.made += 1
+        return derive_id(prefix, self.seed, self.made)
+
+
+def answered_once(call: Call[Any], key: str, carry_out: Callable[[Call[Any]], Answer]) -> Answer:
+    """Same key and body: the first answer again. Another body, or the first still under way: Refused."""
+    if not 1 <= len(key) <= KEY_CHARS_MAX or not key.isascii() or not key.isprintable():
+        refuse("Idempotency-Key", f"must have 1 to {KEY_CHARS_MAX} printable characters")
+    scope = derive_id("key_", call.scope, call.caller.id, key)
+    body, now, store = fingerprint(call.raw), call.ports.clock.now(), call.ports.store
+    seen = store.get(Answered, scope)
+    if seen is not None and seen.expires_at > now:
+        return _again(seen, body)
+    claim = Answered(scope, body, UNDER_WAY, "", now + CLAIMED, seen.version if seen else 0)
+    try:
+        store.commit(Save(claim))
+    except Conflict:
+        raise Refused("under_way", "a request with this Idempotency-Key is being carried out") from None
+    held = replace(claim, version=claim.version + 1)
+    try:
+        answer = carry_out(replace(call, ports=replace(call.ports, ids=KeyedIds(scope + body))))
+    except Exception:
+        _forget(held, call.ports)
+        raise
+    _keep(replace(held, status=answer.status, expires_at=now + KEPT), answer, call.ports)
+    return answer
+
+
+def created_once(call: Call[Any], id: str, carry_out: Callable[[], Answer]) -> Answer:
+    """A create that brings its id: the same body again is 200 with the first result, another body Refused."""
+    body, key = fingerprint(call.raw), f"created#{id}"
+    seen = call.ports.store.get(Answered, key)
+    if seen is not None:
+        if seen.fingerprint != body:
+            raise Refused("id_taken", f"{id} was created with another body: choose another id")
+        return replace(_again(seen, body), status=200)
+    answer = carry_out()
+    _keep(Answered(key, body, answer.status, "", FOR_EVER), answer, call.ports)
+    return answer
+
+
+def _again(seen: Answered, body: str) -> Answer:
+    if seen.fingerprint != body:
+        raise Refused("key_used", "this Idempotency-Key was used with another body: choose another key")
+    if seen.status == UNDER_WAY:
+        raise Refused("under_way", "a request with this Idempotency-Key is being carried out")
+    return Answer(seen.status, loads(_unpacked(seen.body)) if seen.body else None)
+
+
+def _keep(record: Answered, answer: Answer, ports: Ports) -> None:
+    """An answer too long to keep is not kept: the ids derived from the key still make a repetition harmless."""
+    packed = _packed(dumps(answer.body)) if answer.body is not None else ""
+    if len(packed) > STORED_CHARS_MAX:
+        return
+    try:
+        ports.store.commit(Save(replace(record, body=packed)))
+    except Conflict:
+        pass  # the same request was carried out twice, with the same result
+
+
+def _forget(claim: Answered, ports: Ports) -> None:
+    """Nothing was done, so the key is free again. If even that fails, the claim soon runs out."""
+    try:
+        ports.store.commit(Remove(claim))
+    except (Conflict, Unavailable):
+        pass
+
+
+def _packed(text: str) -> str:
+    if len(text) <= PLAIN_CHARS_MAX:
+        return text
+    return "z" + base64.b85encode(zlib.compress(text.encode())).decode()
+
+
+def _unpacked(stored: str) -> str:
+    return zlib.decompress(base64.b85decode(stored[1:])).decode() if stored.startswith("z") else stored
+
+
+def forget_creation(id: str, ports: Ports) -> None:
+    """What was created under this id is gone: creating it again must not be answered with it."""
+    seen = ports.store.get(Answered, f"created#{id}")
+    if seen is not None:
+        ports.store.commit(Remove(seen))

@@ -1,0 +1,184 @@
+"""What every route has in common: who may call it, what it is given, how it answers. API.md "Conventions"."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
+from functions.admin_api.access import Caller, caller_of, needed_role
+from functions.admin_api.calls import Answer, Call, Filters
+from functions.admin_api.once import answered_once, created_once
+from functions.admin_api.problems import Problem, TooLarge, problem_of
+from shared.bootstrap import ports
+from shared.contracts.api_fields import Body, Empty, Findings, identifier, read_body, refuse
+from shared.contracts.api_json import Malformed, dumps, loads
+from shared.domain.errors import NotFound
+from shared.observability import logger, report
+
+BODY_BYTES_MAX: Final = 5 * 1024 * 1024  # 10,000 invoice lines take two
+PROBLEM_TYPE: Final = "application/problem+json"
+COMMON_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_VERSION: Final = re.compile(r'(?:W/)?"?([0-9]{1,9})"?')
+
+Handler = Callable[..., Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One route. `creates` is the prefix of the ids it makes, if the caller may choose them."""
+
+    method: str
+    path: str
+    handler: Handler
+    body: type[Body]
+    filters: Filters
+    creates: str | None
+    public: bool
+    merges: bool  # the body is a merge patch: the handler reads the whole that it makes
+
+    @property
+    def summary(self) -> str:
+        return (self.handler.__doc__ or "").strip().split("\n")[0]
+
+
+def new_router() -> Router:
+    """A resource's own set of routes."""
+    return Router()  # type: ignore[no-untyped-call]
+
+
+ENDPOINTS: Final[list[Endpoint]] = []
+
+
+def endpoint(
+    router: Router,
+    method: str,
+    path: str,
+    *,
+    body: type[Body] = Empty,
+    filters: Filters | None = None,
+    creates: str | None = None,
+    public: bool = False,
+    merges: bool = False,
+) -> Callable[[Handler], Handler]:
+    """Register a handler, which takes the Call and the parameters of the path by name."""
+
+    def register(handler: Handler) -> Handler:
+        made = Endpoint(method, path, handler, body, filters or {}, creates, public, merges)
+        ENDPOINTS.append(made)
+
+        def routed(**parameters: str) -> Response[str]:
+            return respond(made, router.current_event.raw_event, parameters)
+
+        routed.__name__ = handler.__name__
+        router.route(path, method=method)(routed)
+        return handler
+
+    return register
+
+
+def respond(made: Endpoint, event: Mapping[str, Any], parameters: Mapping[str, str]) -> Response[Any]:
+    try:
+        answer = _answer(made, event, parameters)
+    except Exception as error:  # noqa: BLE001 - the edge: every error becomes an answer
+        return failed(error)
+    body = answer.body if isinstance(answer.body, bytes) or answer.body is None else dumps(answer.body)
+    headers = {**COMMON_HEADERS, **answer.headers}
+    return Response(answer.status, answer.content_type if body is not None else None, body, headers)
+
+
+def failed(error: Exception) -> Response[str]:
+    problem: Problem = problem_of(error)
+    if problem.status >= 500:
+        logger.error("request failed", extra={"error": type(error).__name__}, exc_info=problem.status == 500)
+        report("request_failed")
+    return Response(problem.status, PROBLEM_TYPE, problem.body(), {**COMMON_HEADERS, **problem.headers})
+
+
+def _answer(made: Endpoint, event: Mapping[str, Any], parameters: Mapping[str, str]) -> Answer:
+    caller = Caller("", None) if made.public else caller_of(event)
+    if not made.public:
+        caller.must_be(needed_role(made.method, made.path))
+    for name, value in parameters.items():
+        _check_parameter(name, value)
+    raw = _raw_body(event) if made.method in ("POST", "PUT", "PATCH") else {}
+    if not isinstance(raw, dict):
+        refuse("body", "must be a JSON object")
+    headers = {str(k).lower(): str(v) for k, v in (event.get("headers") or {}).items()}
+    call = Call(
+        caller=caller,
+        ports=ports(),
+        body=read_body(Empty if made.merges else made.body, {} if made.merges else raw),
+        raw=raw,
+        query=_query(made, event),
+        if_match=_if_match(headers),
+        scope=f"{made.method} {event.get('path', made.path)}",
+    )
+    key = headers.get("idempotency-key")
+    if made.method == "POST" and key is not None:
+        return answered_once(call, key, lambda again: _run(made, again, parameters))
+    return _run(made, call, parameters)
+
+
+def _run(made: Endpoint, call: Call[Any], parameters: Mapping[str, str]) -> Answer:
+    if made.creates and isinstance(call.raw, dict) and call.raw.get("id") is not None:
+        return created_once(call, call.raw["id"], lambda: made.handler(call, **parameters))
+    return made.handler(call, **parameters)
+
+
+def _check_parameter(name: str, value: str) -> None:
+    """No id looks like this, so there is nothing at it."""
+    try:
+        identifier(value)
+    except ValueError:
+        raise NotFound(name.removesuffix("_id").replace("_", " "), ascii(value)[1:61]) from None
+
+
+def _raw_body(event: Mapping[str, Any]) -> Any:
+    text = event.get("body") or ""
+    if len(text) > BODY_BYTES_MAX * 4 // 3 + 4:
+        raise TooLarge(f"a body has at most {BODY_BYTES_MAX} bytes")
+    try:
+        content = base64.b64decode(text, validate=True) if event.get("isBase64Encoded") else text.encode()
+        content.decode()
+    except (binascii.Error, UnicodeError) as wrong:
+        raise Malformed("the body is not UTF-8 text") from wrong
+    if len(content) > BODY_BYTES_MAX:
+        raise TooLarge(f"a body has at most {BODY_BYTES_MAX} bytes")
+    return loads(content) if content.strip() else {}
+
+
+def _query(made: Endpoint, event: Mapping[str, Any]) -> dict[str, Any]:
+    found, given = Findings(), event.get("queryStringParameters") or {}
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in made.filters:
+            found.add(ascii(name)[1:61], "is not a known query parameter")
+            continue
+        with found.at(name):
+            values[name] = made.filters[name](str(value or ""))
+    found.done()
+    return values
+
+
+def _if_match(headers: Mapping[str, str]) -> int | None:
+    given = headers.get("if-match")
+    if given is None or given.strip() == "*":
+        return None
+    match = _VERSION.fullmatch(given.strip())
+    if match is None:
+        refuse("If-Match", 'must be a version in quotes, such as "3"')
+    return int(match.group(1))
+
+
+def methods_at(path: str) -> tuple[str, ...]:
+    """The methods that a path of the API has."""
+    return tuple(
+        sorted({e.method for e in ENDPOINTS if re.fullmatch(re.sub(r"<\w+>", "[^/]+", e.path), path.rstrip("/"))})
+    )

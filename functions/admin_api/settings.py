@@ -1,0 +1,54 @@
+"""The settings tree, its changes and their history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.admin_api.calls import Answer, Call, boolean, expect
+from functions.admin_api.listing import PAGING, Source, page_of
+from functions.admin_api.routing import endpoint, new_router
+from shared.contracts.api_json import merge_patch
+from shared.contracts.api_settings import (
+    SettingsBody,
+    change_json,
+    read_settings,
+    settings_json,
+    settings_tree,
+    settings_version,
+)
+from shared.domain.settings import Settings, SettingsChange
+from shared.use_cases.change_settings import change_settings
+from shared.use_cases.lookups import settings_of
+
+router = new_router()
+
+
+@endpoint(router, "GET", "/v1/settings")
+def get_settings(call: Call[Any]) -> Answer:
+    """The whole tree."""
+    return Answer(200, settings_json(settings_of(call.ports)))
+
+
+@endpoint(router, "PATCH", "/v1/settings", body=SettingsBody, merges=True, filters={"dry_run": boolean})
+def patch_settings(call: Call[Any]) -> Answer:
+    """Change settings by a JSON merge patch; answers the tree and the effects of switched automations."""
+    patch = {key: value for key, value in call.raw.items() if key != "version"}
+    dry_run = call.query.get("dry_run", False)
+
+    def edit(before: Settings) -> Settings:
+        expect(call, settings_version(before))
+        return read_settings(merge_patch(settings_tree(before), patch), before.version)
+
+    done = change_settings(edit, call.ports, by=call.caller.id, show=settings_tree, dry_run=dry_run)
+    effects = {"effects": done.effects}
+    return Answer(200, effects if dry_run else {**settings_json(done.settings), **effects})
+
+
+@endpoint(router, "GET", "/v1/settings/history", filters=PAGING)
+def settings_history(call: Call[Any]) -> Answer:
+    """Who changed what and when, oldest first."""
+    history: Source[SettingsChange] = Source(
+        lambda after, most: call.ports.store.list(SettingsChange, "settings", after=after, limit=most),
+        lambda change: f"{change.settings_version:08d}",
+    )
+    return page_of(call, [history], lambda found: [(c, change_json(c)) for c in found])
