@@ -14,6 +14,7 @@ from shared.contracts.import_csv import Item, Kind, RowError, Sheet, imported_id
 
 USAGE_BATCH: Final = 500  # records per request, the API's limit
 PAGES_MAX: Final = 100  # of one customer's invoices, looked through for a number
+CHANGEABLE: Final = ("customers", "contracts")
 Done = Literal["loaded", "updated", "unchanged"]
 
 
@@ -74,8 +75,8 @@ class _Loader:
         answer = self._call("POST", self._collection(body), _created(self._kind, body))
         if answer.status == 201:
             return "loaded"
-        if answer.status == 409:
-            return self._settle(item, body, answer)
+        if answer.status == 409 or (answer.ok and self._kind in CHANGEABLE):
+            return self._settle(item, body, answer)  # 200 says what was made then, not what is there now
         if answer.ok:
             return "unchanged"
         raise Rejected(answer.errors())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from infra.cli.client import Answer, Api, add_server_options, server
 from infra.cli.outcome import Refused, Subparsers
@@ -104,7 +106,7 @@ def show(report: dict[str, Any], console: Console, *, dry_run: bool) -> None:
     for heading in ("setting", "before", "after"):
         table.add_column(heading, overflow="fold")
     for path, before, after in report["changed"]:
-        table.add_row(path, _word(before), _word(after))
+        table.add_row(path, Text(_word(before)), Text(_word(after)))
     console.print(table)
     on = [path for path, _, after in report["changed"] if after is True and path in _SWITCH_PATHS]
     console.print("Switched on: " + ", ".join(on) if on else "No automation was switched on.")
@@ -147,4 +149,4 @@ def _leaves(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _word(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
-    return "" if value is None else str(value)
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
