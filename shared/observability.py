@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -32,13 +32,23 @@ metrics = Metrics(namespace="Paidup", service=SERVICE)
 
 Handler = Callable[[dict[str, Any], Any], Any]
 _counts: dict[str, int] = {}
-_publishing = True
+_listener: Callable[[Mapping[str, int]], None] | None = None
 
 
-def quiet(level: str = "ERROR") -> None:
-    """Log only from this level up and publish no metrics: for the local cloud, whose stdout people read."""
-    global _publishing
-    _publishing = False
+def quiet(level: str = "ERROR", listener: Callable[[Mapping[str, int]], None] = lambda counts: None) -> None:
+    """Log only from this level up, and tell the listener what each invocation counted instead of publishing it.
+
+    For the local cloud, whose stdout people read. Until `loud`.
+    """
+    global _listener
+    _listener = listener
+    logger.setLevel(level)
+
+
+def loud(level: str = "INFO") -> None:
+    """Log and publish again as in a deployment."""
+    global _listener
+    _listener = None
     logger.setLevel(level)
 
 
@@ -124,7 +134,9 @@ def _publish() -> None:
         return
     counted = dict(_counts)
     _counts.clear()
-    if _publishing:
-        for name, by in counted.items():
-            metrics.add_metric(name=name, unit=MetricUnit.Count, value=by)
-        metrics.flush_metrics()
+    if _listener is not None:
+        _listener(counted)
+        return
+    for name, by in counted.items():
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=by)
+    metrics.flush_metrics()

@@ -118,7 +118,8 @@ class LocalCloud:
             self.mail = Post(self._backend.ports.mailer, self.clock, self._feedback)
             self.bus = RecordedBus(self._backend.ports.bus, self.clock)
             self.ports = replace(self._backend.ports, mailer=self.mail, bus=self.bus)
-            observability.quiet()
+            observability.quiet(listener=self.engine.outcomes.update)
+            stack.callback(observability.loud)
             stack.callback(bootstrap.uninstall)
             self.use_ports(self.ports)
         except Exception:

@@ -28,11 +28,12 @@ class NotQuiescent(Exception):
 
 @dataclass(slots=True)
 class Moved:
-    """What a move of the clock did: invocations per function, and how many records came to which outcome."""
+    """What a move of the clock did: invocations per function, queue records, and what came of the work."""
 
     now: datetime
     invocations: dict[str, int] = field(default_factory=dict)
-    records: dict[str, int] = field(default_factory=dict)
+    records: dict[str, int] = field(default_factory=dict)  # succeeded, failed (to be delivered again)
+    outcomes: dict[str, int] = field(default_factory=dict)  # as the functions report them
 
 
 class TickFaults(Protocol):
@@ -50,6 +51,7 @@ class Engine:
         self.broker = broker
         self.invoker = Invoker(wiring.functions, clock.now)
         self.records: Counter[str] = Counter()
+        self.outcomes: Counter[str] = Counter()
         self.tick_faults: TickFaults | None = None
         start = clock.now()
         self._rules = [_Armed(rule, read_schedule(rule.expression, start), start) for rule in wiring.rules]
@@ -66,12 +68,13 @@ class Engine:
         """
         if instant < self.clock.now():
             raise ValueError(f"the clock is at {self.clock.now().isoformat()} and cannot go back")
-        invocations, records = Counter(self.invoker.invocations), Counter(self.records)
+        before = [Counter(counts) for counts in (self.invoker.invocations, self.records, self.outcomes)]
         self.drain()
         while (stop := self._next_stop()) is not None and stop <= instant:
             self._stop_at(stop)
         self.clock.move_to(instant)
-        return Moved(instant, dict(self.invoker.invocations - invocations), dict(self.records - records))
+        counts = (self.invoker.invocations, self.records, self.outcomes)
+        return Moved(instant, *(dict(now - then) for now, then in zip(counts, before, strict=True)))
 
     def _next_stop(self) -> datetime | None:
         stops = [armed.next_at for armed in self._rules]

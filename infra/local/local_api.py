@@ -117,7 +117,8 @@ def _move(asked: _Asked) -> Answer:
     if instant - now > ADVANCE_MAX:
         refuse(name, f"at most {ADVANCE_MAX.days} days at a time")
     moved = asked.cloud.advance_to(instant)
-    return Answer({"now": rfc3339(moved.now), "invocations": moved.invocations, "records": moved.records})
+    counts = {"invocations": moved.invocations, "records": moved.records, "outcomes": moved.outcomes}
+    return Answer({"now": rfc3339(moved.now), **counts})
 
 
 def _reset(asked: _Asked) -> Answer:

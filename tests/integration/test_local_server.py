@@ -118,7 +118,7 @@ def test_a_body_over_ten_megabytes_is_413(client):
 def test_the_clock_moves_by_steps_and_to_instants(client):
     assert client.request("GET", "/_local/clock")[2] == {"now": "2026-01-01T00:00:00Z"}
     _, _, moved = client.request("POST", "/_local/clock", {"advance": {"hours": 1, "minutes": 30}})
-    assert moved == {"now": "2026-01-01T01:30:00Z", "invocations": {"tick_a": 1}, "records": {}}
+    assert moved == {"now": "2026-01-01T01:30:00Z", "invocations": {"tick_a": 1}, "records": {}, "outcomes": {}}
     _, _, moved = client.request("POST", "/_local/clock", {"advance_to": "2026-01-02T02:00:00+02:00"})
     assert moved["now"] == "2026-01-02T00:00:00Z"
     assert moved["invocations"] == {"tick_a": 23}
