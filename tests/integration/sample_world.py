@@ -1,0 +1,136 @@
+"""The world that the sample events speak of: every id in events/ exists here, in the state the event expects."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from shared.domain.contract import Charge, Contract
+from shared.domain.customer import Customer, Switches
+from shared.domain.invoice import Invoice, Line, parts, totalled
+from shared.domain.notice import Notice
+from shared.domain.payment import Payment, PaymentMethod
+from shared.domain.records import Owner
+from shared.domain.runs import BillRun, Chunk, PaymentRun, Watermark
+from shared.domain.settings import (
+    Automations,
+    BillRunSettings,
+    PastDue,
+    PaymentRunSettings,
+    SendNewInvoices,
+    Settings,
+)
+from shared.domain.task import Task
+from shared.ports import Ports, Save
+from shared.use_cases.render_document import document_key
+
+NOW = datetime(2026, 3, 1, 14, 15, tzinfo=UTC)  # the `time` of the sample ticks
+YESTERDAY = NOW - timedelta(days=1)
+ON = date(2026, 3, 1)
+PDF = b"%PDF-1.7 sample"
+
+
+def make_sample_world(ports: Ports) -> None:
+    for entities in (_business(), _customer("cus_acme"), _customer("cus_late"), _runs(), _mail(), _attempts()):
+        ports.store.commit(*map(Save, entities))
+    ports.files.write_once(document_key("inv_due"), PDF, "application/pdf")
+
+
+def _business():
+    return (
+        Settings(
+            bill_run=BillRunSettings(enabled=True),
+            payment_run=PaymentRunSettings(enabled=True),
+            automations=Automations(
+                send_new_invoices=SendNewInvoices(enabled=True),
+                past_due=PastDue(enabled=True, schedule="0 10 * * *"),  # before the payment run, so it need not wait
+            ),
+        ),
+        *(Watermark(job, YESTERDAY) for job in ("bill_run", "payment_run", "past_due")),
+        Task("tsk_sample", "notice_uncertain", "it may have gone out", "ntc_sent", NOW, "cus_acme"),
+    )
+
+
+def _customer(id):
+    name = id.removeprefix("cus_")
+    return (
+        Customer(
+            id=id,
+            name=f"{name.capitalize()} Ltd",
+            email=f"ap@{name}.example",
+            automations=Switches(enabled=True),
+            created_at=YESTERDAY,
+        ),
+        Contract(
+            id=f"con_{name}",
+            customer_id=id,
+            name="Managed IT",
+            currency="USD",
+            start_date=ON,
+            billing_starts_on=ON,
+            bill_cycle_day=1,
+            charges=(Charge(id=f"chg_{name}", name="Support", type="recurring", amount_minor=249_95),),
+            next_bill_on=ON,
+            created_at=YESTERDAY,
+        ),
+        Owner(f"con_{name}", id),
+        PaymentMethod(f"pm_{name}", id, f"tok_{name}", "visa", "4242", 12, 2030, created_at=YESTERDAY),
+        Owner(f"pm_{name}", id),
+    )
+
+
+def _invoice(id, customer_id="cus_acme", run=None, due_on=None):
+    """A draft, or posted if it has a due date."""
+    lines = (Line("Support", 249_95, 249_95),)
+    draft = Invoice(
+        id=id, customer_id=customer_id, currency="USD", invoice_date=ON, bill_run_id=run, bill_on=ON, created_at=NOW
+    )
+    head = totalled(draft, lines)
+    if due_on:
+        head = head.posted(f"INV-{id}", due_on - timedelta(days=30), YESTERDAY, due_on)
+    return head, *parts(id, lines)
+
+
+def _bill_run(id, **more):
+    return BillRun(id=id, as_of=ON, created_at=NOW, **more)
+
+
+def _runs():
+    return (
+        _bill_run("brn_selecting", customer_ids=("cus_acme",)),
+        _bill_run("brn_generating", status="generating", cursor=None, chunks=1),
+        Chunk("brn_generating", "generate", 0, ("cus_acme",)),
+        _bill_run("brn_planning", status="posting", cursor=None, post_round=1, post_cursor=""),
+        *_invoice("inv_planned", run="brn_planning"),
+        _bill_run("brn_posting", status="posting", cursor=None, post_round=1, post_chunks=1),
+        *_invoice("inv_draft", run="brn_posting"),
+        Chunk("brn_posting", "post", 0, ("inv_draft",), round=1),
+        _bill_run("brn_posted", status="posted", cursor=None, posted_at=YESTERDAY),
+        *_invoice("inv_posted", run="brn_posted", due_on=date(2026, 3, 30)),
+        PaymentRun(id="prn_selecting", as_of=ON, occurred_at=NOW, status="collecting", created_at=NOW),
+        PaymentRun(
+            id="prn_charging", as_of=ON, occurred_at=NOW, status="collecting", created_at=NOW, cursor=None, chunks=1
+        ),
+        *_invoice("inv_due", due_on=ON),
+        Chunk("prn_charging", "charge", 0, ("inv_due",)),
+    )
+
+
+def _mail():
+    return (
+        Notice("ntc_pending", "cus_acme", "invoice", "inv_due", "", YESTERDAY),
+        Notice(
+            "ntc_sent", "cus_acme", "invoice", "inv_due", "", YESTERDAY, status="sent", sent_at=YESTERDAY,
+            to="ap@acme.example", claimed_at=YESTERDAY, message_id="0107018dd0c1-sent",
+        ),
+        *_invoice("inv_late", "cus_late", due_on=date(2026, 2, 25)),
+    )  # fmt: skip
+
+
+def _attempts():
+    head, *lines = _invoice("inv_unknown", due_on=date(2026, 2, 27))
+    attempt = Payment(
+        id="pay_unknown", customer_id="cus_acme", currency="USD", amount_minor=249_95, method="card", status="unknown",
+        at=YESTERDAY, invoice_id="inv_unknown", attempt=1, payment_method_id="pm_acme", token="tok_acme",
+        next_check_at=YESTERDAY,
+    )  # fmt: skip
+    return (head.attempt_opened("pay_unknown"), *lines, attempt)
