@@ -1,0 +1,1 @@
+"""The demo: a sample company and what becomes of its invoices in three months."""
