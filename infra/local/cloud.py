@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
 from unittest import mock
@@ -31,7 +31,7 @@ _BACKENDS: Final = {"memory": memory_backend.open_world, "moto": moto_backend.op
 class LocalCloud:
     """One world at a time per process: it installs its ports, and closing it removes them.
 
-    `live` says that the clock follows wall time, which is the server's doing.
+    `live` says that the clock follows wall time, which is the server's doing; `every` thins ticks out (see Engine).
     """
 
     def __init__(
@@ -42,10 +42,12 @@ class LocalCloud:
         *,
         wiring: Wiring | None = None,
         live: bool = False,
+        every: timedelta | None = None,
     ) -> None:
         self.backend: BackendName = backend
         self.live = live
         self.start = start
+        self.every = every
         self.wiring = wiring or load_wiring(Path(template))
         self._stack = ExitStack()
         self._open(start)
@@ -113,7 +115,7 @@ class LocalCloud:
             stack.enter_context(mock.patch.dict("os.environ", environ | {"AWS_REGION": self.wiring.region}))
             self.clock = VirtualClock(start)
             self._backend = stack.enter_context(_BACKENDS[self.backend](self.wiring, self.clock, CountingIds()))
-            self.engine = Engine(self.wiring, self.clock, self._backend.broker)
+            self.engine = Engine(self.wiring, self.clock, self._backend.broker, self.every)
             self.gateway = self._backend.gateway
             self.mail = Post(self._backend.ports.mailer, self.clock, self._feedback)
             self.bus = RecordedBus(self._backend.ports.bus, self.clock)

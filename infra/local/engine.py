@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from infra.local import events
@@ -19,6 +19,7 @@ from infra.wiring import Function, QueueMapping, Rule, Wiring
 
 ROUNDS_PER_DRAIN_MAX = 100_000  # more at one instant means that a message begets itself
 SQS_BATCH_MAX = 10
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RETRY_AFTER = (timedelta(minutes=1), timedelta(minutes=2))  # how long Lambda waits before retrying a tick
 
 
@@ -43,9 +44,13 @@ class TickFaults(Protocol):
 
 
 class Engine:
-    """Drives the functions of a template over a broker. One thread at a time."""
+    """Drives the functions of a template over a broker. One thread at a time.
 
-    def __init__(self, wiring: Wiring, clock: VirtualClock, broker: Broker) -> None:
+    `every` thins ticks out: only those on a multiple of it fire. A tick is a reminder, so fewer of them change when
+    things happen and not what happens.
+    """
+
+    def __init__(self, wiring: Wiring, clock: VirtualClock, broker: Broker, every: timedelta | None = None) -> None:
         self.wiring = wiring
         self.clock = clock
         self.broker = broker
@@ -54,7 +59,7 @@ class Engine:
         self.outcomes: Counter[str] = Counter()
         self.tick_faults: TickFaults | None = None
         start = clock.now()
-        self._rules = [_Armed(rule, read_schedule(rule.expression, start), start) for rule in wiring.rules]
+        self._rules = [_Armed(rule, read_schedule(rule.expression, start), start, every) for rule in wiring.rules]
         self._consumers = tuple(wiring.consumers())
         self._retries: list[_Retry] = []  # heap
 
@@ -169,14 +174,21 @@ class _Armed:
     rule: Rule
     schedule: Rate | Cron
     since: datetime
+    every: timedelta | None
     next_at: datetime = field(init=False)
 
     def __post_init__(self) -> None:
-        self.next_at = self.schedule.next_after(self.since)
+        self.next_at = self._next_after(self.since)
 
     def fire(self) -> datetime:
         at = self.next_at
-        self.next_at = self.schedule.next_after(at)
+        self.next_at = self._next_after(at)
+        return at
+
+    def _next_after(self, instant: datetime) -> datetime:
+        at = self.schedule.next_after(instant)
+        while self.every is not None and (at - EPOCH) % self.every:
+            at = self.schedule.next_after(at)
         return at
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from infra.local.cloud import LocalCloud
 from infra.wiring import load_wiring
 from tests.integration.world import World
+
+HOURLY = timedelta(hours=1)  # on moto a quiet tick takes 20 ms; diaries of months have thousands
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +21,8 @@ def wiring():
 
 @pytest.fixture(params=["memory", pytest.param("moto", marks=pytest.mark.moto)])
 def world(request, wiring):
-    with LocalCloud(request.param, wiring=wiring) as cloud:
+    every = HOURLY if request.param == "moto" else None
+    with LocalCloud(request.param, wiring=wiring, every=every) as cloud:
         world = World(cloud)
         yield world
         world.assert_well()

@@ -88,6 +88,14 @@ def test_a_rule_that_raises_is_recorded_and_stops_nothing(engine_of):
     assert "ZeroDivisionError" in cloud.invoker.failures[0].text
 
 
+def test_ticks_can_be_thinned_out_to_those_on_the_hour():
+    clock = VirtualClock(START)
+    wiring = toys.wiring(rules=[("tick_a", "cron(0/15 * * * ? *)")])
+    cloud = Engine(wiring, clock, MemoryQueues(wiring.queues.values(), clock.now), every=timedelta(hours=1))
+    cloud.advance_to(at(minutes=150))
+    assert [time[11:16] for _, time in LOG] == ["01:00", "02:00"]
+
+
 def test_the_clock_never_goes_back(engine_of):
     cloud = engine_of(toys.wiring())
     cloud.advance_to(at(minutes=1))
