@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from shared.ports import Index
+from shared.storage.records import place_of
 from shared.storage.schema import Kind
 
 COMPRESS_OVER_BYTES = 8 * 1024
@@ -50,11 +51,11 @@ def item_of(kind: Kind, partition: str, sort: str, entity: Any, body: bytes, tx:
     item["tx"] = {"B": tx}
     item["body"] = {"B": body}
     for rule in kind.indexes:
-        place = rule.partition(entity)
+        place = place_of(rule, entity)
         if place is not None:
             pk, sk = index_attributes(rule.index)
-            item[pk] = {"S": place}
-            item[sk] = {"S": rule.sort(entity)}
+            item[pk] = {"S": place[0]}
+            item[sk] = {"S": place[1]}
     if kind.expires is not None and (at := kind.expires(entity)) is not None:
         item["expires"] = {"N": str(_epoch_seconds(at))}
     _check_size(kind, item)

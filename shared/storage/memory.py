@@ -18,6 +18,7 @@ from shared.storage.records import (
     encode_cursor,
     keys_of,
     kind_of,
+    place_of,
     with_version,
 )
 from shared.storage.schema import KINDS, Kind
@@ -63,11 +64,7 @@ class _Table:
         self.indexes: tuple[dict[str, list[_Found]], ...] = tuple({} for _ in kind.indexes)
 
     def places(self, entity: Any) -> tuple[_Place, ...]:
-        places: list[_Place] = []
-        for rule in self.kind.indexes:
-            partition = rule.partition(entity)
-            places.append(None if partition is None else (partition, rule.sort(entity)))
-        return tuple(places)
+        return tuple([place_of(rule, entity) for rule in self.kind.indexes])
 
     def put(self, key: _Key, entity: Any, places: tuple[_Place, ...], number: int) -> None:
         old = self.rows.get(key)

@@ -13,7 +13,7 @@ from typing import Any
 
 from shared.domain.errors import Invalid
 from shared.ports import COMMIT_MAX, Change
-from shared.storage.schema import KIND_OF, Kind
+from shared.storage.schema import KIND_OF, IndexRule, Kind
 
 Key = tuple[type[Any], str, str]
 
@@ -63,14 +63,25 @@ def _key(entity: Any) -> Key:
     kind = kind_of(cls)
     partition = kind.partition(entity)
     sort = kind.sort(entity)
-    if not partition:
-        raise ValueError(f"{cls.__name__} with an empty key")
-    if len(partition) > KEY_CHARS_SURE or len(sort) > KEY_CHARS_SURE:
-        check_sizes(cls, partition, kind.prefix + sort)
+    _check_key(cls, partition, kind.prefix + sort)
     return (cls, partition, sort)
 
 
-def check_sizes(cls: type[Any], partition: str, sort: str) -> None:
+def place_of(rule: IndexRule, entity: Any) -> tuple[str, str] | None:
+    """Partition and sort value of an entity in an index; None if it is not in it."""
+    partition = rule.partition(entity)
+    if partition is None:
+        return None
+    sort = rule.sort(entity)
+    _check_key(type(entity), partition, sort)
+    return (partition, sort)
+
+
+def _check_key(cls: type[Any], partition: str, sort: str) -> None:
+    if not partition:
+        raise ValueError(f"{cls.__name__} with an empty key")
+    if len(partition) <= KEY_CHARS_SURE and len(sort) <= KEY_CHARS_SURE:
+        return
     if len(partition.encode()) > PARTITION_BYTES_MAX or len(sort.encode()) > SORT_BYTES_MAX:
         raise ValueError(f"{cls.__name__} {partition[:40]}… has a key longer than DynamoDB takes")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import boto3
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
 
-from shared.storage.codec import decode
-from shared.storage.models import table_model
+from shared.storage.codec import decode, index_attributes
 from shared.storage.records import with_version
 from shared.storage.schema import KINDS, TABLES
 
@@ -18,10 +19,40 @@ def table_name(table: str) -> str:
     return f"test-{table}"
 
 
-def create_tables(only: tuple[str, ...] = TABLES) -> None:
-    """Create them in the account that answers: call it under moto's mock_aws."""
-    for table in only:
-        table_model(table, table_name(table), REGION).create_table(ignore_update_ttl_errors=True)
+def create_tables() -> None:
+    """Create all tables in the account that answers: call it under moto's mock_aws."""
+    client = boto3.client("dynamodb", region_name=REGION)
+    for table in TABLES:
+        client.create_table(**table_spec(table))
+
+
+def table_spec(table: str) -> dict[str, Any]:
+    """What CreateTable is told, from the schema alone."""
+    pairs = [index_attributes(rule.index) for kind in KINDS if kind.table == table for rule in kind.indexes]
+    names = [rule.index.name for kind in KINDS if kind.table == table for rule in kind.indexes]
+    attributes = ["pk", "sk", *(name for pair in pairs for name in pair)]
+    spec: dict[str, Any] = {
+        "TableName": table_name(table),
+        "KeySchema": _keys("pk", "sk"),
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in attributes],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+    if names:
+        spec["GlobalSecondaryIndexes"] = [
+            {"IndexName": name, "KeySchema": _keys(*pair), "Projection": {"ProjectionType": "KEYS_ONLY"}}
+            for name, pair in zip(names, pairs, strict=True)
+        ]
+    return spec
+
+
+def _keys(partition: str, sort: str) -> list[dict[str, str]]:
+    return [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]
+
+
+def clear_tables() -> None:
+    """Empty them, as no API does at once: creating them again for every test would take most of its time."""
+    for table in dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables.values():
+        table.items.clear()
 
 
 def items_of(table: str) -> list[dict[str, Any]]:
@@ -33,15 +64,15 @@ def items_of(table: str) -> list[dict[str, Any]]:
 
 def dump() -> dict[str, dict[tuple[str, str], Any]]:
     """What MemoryStore.dump gives, of the tables in moto."""
-    world: dict[str, dict[tuple[str, str], Any]] = {}
     items = {table: items_of(table) for table in TABLES}
+    world = {}
     for kind in KINDS:
-        of_kind = {}
+        found = {}
         for item in items[kind.table]:
-            key = item["sk"]["S"]
-            if key == kind.prefix or (kind.prefix.endswith("#") and key.startswith(kind.prefix)):
+            sort = item["sk"]["S"]
+            if sort == kind.prefix or (kind.prefix.endswith("#") and sort.startswith(kind.prefix)):
                 entity = with_version(decode(kind.entity, item["body"]["B"]), 0)
-                of_kind[item["pk"]["S"], key[len(kind.prefix) :]] = entity
-        if of_kind:
-            world[kind.entity.__name__] = dict(sorted(of_kind.items()))
+                found[item["pk"]["S"], sort.removeprefix(kind.prefix)] = entity
+        if found:
+            world[kind.entity.__name__] = dict(sorted(found.items()))
     return world
