@@ -70,9 +70,9 @@ def test_amounts_are_read_in_the_customers_currency():
 
 
 def test_every_missing_part_is_named_at_once():
-    assert wrong(
-        RuleDraft("apr_1"), draft(CriterionDraft(), CriterionDraft("amount")), RuleDraft("apr_3", "pm_1", ())
-    ) == {
+    nearly = draft(CriterionDraft(), CriterionDraft("amount"), id="apr_2")
+
+    assert wrong(RuleDraft("apr_1"), nearly, RuleDraft("apr_3", "pm_1", ())) == {
         "rules[0].payment_method_id": "is required",
         "rules[0].criteria": "is required",
         "rules[1].criteria[0].type": "is required",
