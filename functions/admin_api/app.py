@@ -7,24 +7,40 @@ from typing import Any, Final
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from functions.admin_api import (
+    accounts,
     automations,
     classes,
+    contracts,
     customers,
     health,
+    invoice_actions,
+    invoices,
+    notices,
     payment_methods,
+    payment_runs,
+    payments,
     settings,
+    tasks,
 )
 from functions.admin_api.problems import NoSuchPath, NotAllowedHere
 from functions.admin_api.routing import ENDPOINTS, failed, methods_at
 from shared.observability import observed
 
 ROUTERS: Final = (
-    health.router,
-    settings.router,
-    classes.router,
-    customers.router,
+    accounts.router,
     automations.router,
+    classes.router,
+    contracts.router,
+    customers.router,
+    health.router,
+    invoice_actions.router,
+    invoices.router,
+    notices.router,
     payment_methods.router,
+    payment_runs.router,
+    payments.router,
+    settings.router,
+    tasks.router,
 )
 
 resolver = APIGatewayRestResolver()

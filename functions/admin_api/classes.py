@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from functions.admin_api.calls import Answer, Call, expect
-from functions.admin_api.listing import PAGING, Source, page_of
+from functions.admin_api.listing import PAGING, Source, page_of, pairs
 from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_classes import ClassBody, class_json, class_version, read_class
 from shared.contracts.api_fields import id_of, refuse
@@ -27,10 +26,8 @@ def list_classes(call: Call[Any]) -> Answer:
     def stored(after: str | None, most: int) -> Page[CustomerClass]:
         return call.ports.store.list(CustomerClass, "classes", after=after, limit=most)
 
-    def shown(found: Sequence[CustomerClass]) -> list[tuple[CustomerClass, Any]]:
-        return [(c, class_json(c)) for c in found]
-
-    return page_of(call, [_virtual(call.ports), Source(stored, lambda c: c.id)], shown)
+    sources = [_virtual(call.ports), Source(stored, lambda c: c.id)]
+    return page_of(call, sources, pairs, lambda found: [class_json(c) for c in found])
 
 
 def _virtual(ports: Ports) -> Source[CustomerClass]:
@@ -52,7 +49,7 @@ def get_class(call: Call[Any], class_id: str) -> Answer:
 @endpoint(router, "POST", "/v1/customer-classes", body=ClassBody, creates="cls_")
 def post_class(call: Call[ClassBody]) -> Answer:
     """Create a class; what is left out takes its default."""
-    class_id = call.body.id or call.ports.ids.new("cls_")
+    class_id = call.ports.ids.new("cls_")
     if class_id == DEFAULT_CLASS_ID:
         raise Refused("id_taken", f"{DEFAULT_CLASS_ID} exists from the start: PUT it to change it")
     made = create_class(read_class(call.body, class_id), call.ports)

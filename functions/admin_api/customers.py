@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from functions.admin_api.calls import Answer, Call, expect
-from functions.admin_api.listing import PAGING, indexed, page_of
+from functions.admin_api.listing import PAGING, indexed, page_of, stored
 from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_customers import CustomerBody, customer_json, customer_tree, read_customer
 from shared.contracts.api_fields import NAME_CHARS_MAX, read_body, refuse
@@ -33,13 +33,12 @@ def list_customers(call: Call[Any]) -> Answer:
     """Customers whose name, e-mail or id contains the query, or all of them."""
     wanted: str = call.query.get("query", "")
 
-    def shown(found: Sequence[Entry]) -> list[tuple[Entry, Any]]:
+    def keep(found: Sequence[Entry]) -> list[tuple[Entry, Customer]]:
         likely = [e for e in found if wanted in e.at or _cut_short(e.at)]
-        customers = {c.id: c for c in call.ports.store.get_many(Customer, [e.key for e in likely])}
-        there = [(e, customers[e.partition]) for e in likely if e.partition in customers]
-        return [(e, customer_json(c)) for e, c in there if _matches(c, wanted)]
+        return [(e, c) for e, c in stored(call.ports, Customer, likely) if _matches(c, wanted)]
 
-    return page_of(call, indexed(call.ports, CUSTOMERS, *shards()), shown, filtered=bool(wanted))
+    sources = indexed(call.ports, CUSTOMERS, *shards())
+    return page_of(call, sources, keep, lambda found: [customer_json(c) for c in found], filtered=bool(wanted))
 
 
 def _cut_short(at: str) -> bool:
@@ -56,7 +55,7 @@ def post_customer(call: Call[CustomerBody]) -> Answer:
     """Create a customer; every automation towards it is off until switched on."""
     _no_version(call)
     currency = call.body.currency or settings_of(call.ports).business.currency
-    blank = Customer(id=call.body.id or call.ports.ids.new("cus_"), name=call.body.name, currency=currency)
+    blank = Customer(id=call.ports.ids.new("cus_"), name=call.body.name, currency=currency)
     made = create_customer(read_customer(call.body, blank), call.ports)
     return Answer(201 if made.fresh else 200, customer_json(made.entity))
 

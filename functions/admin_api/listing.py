@@ -20,10 +20,12 @@ from shared.ports import PAGE_LIMIT, Entry, Index, Page, Ports
 LIMIT_MAX: Final = 200
 LIMIT_DEFAULT: Final = 50
 PAGES_MAX: Final = 40  # read for one answer; a rare match may come with a later page
+WEIGHT_MAX: Final = 12_000  # invoice lines in one answer, which Lambda limits to 6 MB
 CURSOR_CHARS_MAX: Final = 4_000
 
 E = TypeVar("E")
 X = TypeVar("X")
+Y = TypeVar("Y")
 
 
 def limit(value: str) -> int:
@@ -55,28 +57,44 @@ class _At:
 def page_of(
     call: Call[Any],
     sources: Sequence[Source[X]],
-    show: Callable[[Sequence[X]], list[tuple[X, Any]]],
+    keep: Callable[[Sequence[X]], list[tuple[X, Y]]],
+    show: Callable[[Sequence[Y]], list[Any]],
     *,
     filtered: bool = False,
+    weigh: Callable[[Y], int] = lambda y: 0,
 ) -> Answer:
-    """One page. `show` gives those that match, in order, each with its JSON."""
+    """One page: `keep` gives what is listed of a page of the source, `show` the JSON of those that are chosen.
+
+    `filtered` reads ahead, since few may match. A page ends early once its items weigh more than WEIGHT_MAX.
+    """
     wanted: int = call.query.get("limit", LIMIT_DEFAULT)
     at = _read_cursor(call)
     size = PAGE_LIMIT if filtered else min(wanted + 1, PAGE_LIMIT)
-    found: list[tuple[_At, Any]] = []  # each with where the list goes on behind it
+    found: list[tuple[_At, Y]] = []  # each with where the list goes on behind it
     for _ in range(PAGES_MAX):
         if at.source >= len(sources) or len(found) > wanted:
             break
         source = sources[at.source]
         page = source.fetch(at.after, size)
         fresh = [x for x in page.items if source.place(x) > at.place]
-        found += [(_At(at.source, at.after, source.place(x)), json) for x, json in show(fresh)]
+        found += [(_At(at.source, at.after, source.place(x)), y) for x, y in keep(fresh)]
         at = _At(at.source, page.cursor) if page.cursor is not None else _At(at.source + 1)
-    if len(found) > wanted:
-        at = found[wanted - 1][0]
+    taken = _light_enough([y for _, y in found[:wanted]], weigh)
+    if len(found) > taken:
+        at = found[taken - 1][0]
     more = at.source < len(sources)
-    items = [json for _, json in found[:wanted]]
+    items = show([y for _, y in found[:taken]])
     return Answer(200, {"items": items, "next_cursor": _write_cursor(call, at) if more else None})
+
+
+def _light_enough(found: Sequence[Y], weigh: Callable[[Y], int]) -> int:
+    """How many of them fit into one answer; at least one."""
+    weight = 0
+    for n, item in enumerate(found):
+        weight += weigh(item)
+        if weight > WEIGHT_MAX and n:
+            return n
+    return len(found)
 
 
 def indexed(ports: Ports, index: Index[E], *partitions: str, prefix: str = "") -> list[Source[Entry]]:
@@ -118,3 +136,19 @@ def _list_of(call: Call[Any]) -> str:
     """A cursor belongs to one list with one set of filters."""
     filters = {name: str(value) for name, value in call.query.items() if name not in PAGING}
     return fingerprint([call.scope, filters])[:16]
+
+
+def stored(ports: Ports, entity: type[E], found: Sequence[Entry]) -> list[tuple[Entry, E]]:
+    """The entities that an index named, read from the store: those that are still there."""
+    read = {_id(e): e for e in ports.store.get_many(entity, [entry.key for entry in found])}
+    return [(entry, read[entry.partition]) for entry in found if entry.partition in read]
+
+
+def _id(entity: object) -> str:
+    found: str = entity.id  # type: ignore[attr-defined]
+    return found
+
+
+def pairs(found: Sequence[X]) -> list[tuple[X, X]]:
+    """What is listed is what was fetched."""
+    return [(x, x) for x in found]

@@ -19,7 +19,7 @@ from shared.contracts.api_json import dumps, fingerprint, loads
 from shared.domain.errors import Refused
 from shared.domain.ids import derive_id
 from shared.domain.records import Answered
-from shared.ports import Conflict, Ports, Remove, Save, Unavailable
+from shared.ports import Conflict, Ids, Ports, Remove, Save, Unavailable
 
 KEPT: Final = timedelta(hours=24)
 CLAIMED: Final = timedelta(seconds=60)  # longer than a request can take
@@ -40,6 +40,21 @@ class KeyedIds:
     def new(self, prefix: str) -> str:
         self.made += 1
         return derive_id(prefix, self.seed, self.made)
+
+
+@dataclass(slots=True)
+class ChosenIds:
+    """The first new id of a kind is the one that the caller chose."""
+
+    prefix: str
+    chosen: str | None
+    others: Ids
+
+    def new(self, prefix: str) -> str:
+        if prefix != self.prefix or self.chosen is None:
+            return self.others.new(prefix)
+        chosen, self.chosen = self.chosen, None
+        return chosen
 
 
 def answered_once(call: Call[Any], key: str, carry_out: Callable[[Call[Any]], Answer]) -> Answer:
@@ -66,15 +81,17 @@ def answered_once(call: Call[Any], key: str, carry_out: Callable[[Call[Any]], An
     return answer
 
 
-def created_once(call: Call[Any], id: str, carry_out: Callable[[], Answer]) -> Answer:
+def created_once(call: Call[Any], prefix: str, carry_out: Callable[[Call[Any]], Answer]) -> Answer:
     """A create that brings its id: the same body again is 200 with the first result, another body Refused."""
+    id: str = call.raw["id"]
     body, key = fingerprint(call.raw), f"created#{id}"
     seen = call.ports.store.get(Answered, key)
     if seen is not None:
         if seen.fingerprint != body:
             raise Refused("id_taken", f"{id} was created with another body: choose another id")
         return replace(_again(seen, body), status=200)
-    answer = carry_out()
+    ids = ChosenIds(prefix, id, call.ports.ids)
+    answer = carry_out(replace(call, ports=replace(call.ports, ids=ids)))
     _keep(Answered(key, body, answer.status, "", FOR_EVER), answer, call.ports)
     return answer
 

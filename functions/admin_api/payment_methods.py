@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from functions.admin_api.calls import Answer, Call
-from functions.admin_api.listing import PAGING, Source, page_of
+from functions.admin_api.listing import PAGING, Source, page_of, pairs
 from functions.admin_api.once import forget_creation
 from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_methods import MethodBody, method_json, read_method
@@ -24,13 +24,13 @@ def list_methods(call: Call[Any], customer_id: str) -> Answer:
     methods: Source[PaymentMethod] = Source(
         lambda after, most: Page(methods_of(customer_id, call.ports)), lambda m: f"{m.created_at}{m.id}"
     )
-    return page_of(call, [methods], lambda found: [(m, method_json(m)) for m in found])
+    return page_of(call, [methods], pairs, lambda found: [method_json(m) for m in found])
 
 
 @endpoint(router, "POST", "/v1/customers/<customer_id>/payment-methods", body=MethodBody, creates="pm_")
 def post_method(call: Call[MethodBody], customer_id: str) -> Answer:
     """Keep a gateway token for a customer."""
-    method = read_method(call.body, call.body.id or call.ports.ids.new("pm_"), customer_id)
+    method = read_method(call.body, call.ports.ids.new("pm_"), customer_id)
     made = add_method(method, call.ports)
     return Answer(201 if made.fresh else 200, method_json(made.entity))
 

@@ -17,7 +17,7 @@ from functions.admin_api.calls import Answer, Call, Filters
 from functions.admin_api.once import answered_once, created_once
 from functions.admin_api.problems import Problem, TooLarge, problem_of
 from shared.bootstrap import ports
-from shared.contracts.api_fields import Body, Empty, Findings, identifier, read_body, refuse
+from shared.contracts.api_fields import Body, Empty, Findings, harmless, identifier, read_body, refuse
 from shared.contracts.api_json import Malformed, dumps, loads
 from shared.domain.errors import NotFound
 from shared.observability import logger, report
@@ -107,6 +107,7 @@ def _answer(made: Endpoint, event: Mapping[str, Any], parameters: Mapping[str, s
         caller.must_be(needed_role(made.method, made.path))
     for name, value in parameters.items():
         _check_parameter(name, value)
+    query = _query(made, event)
     raw = _raw_body(event) if made.method in ("POST", "PUT", "PATCH") else {}
     if not isinstance(raw, dict):
         refuse("body", "must be a JSON object")
@@ -116,7 +117,7 @@ def _answer(made: Endpoint, event: Mapping[str, Any], parameters: Mapping[str, s
         ports=ports(),
         body=read_body(Empty if made.merges else made.body, {} if made.merges else raw),
         raw=raw,
-        query=_query(made, event),
+        query=query,
         if_match=_if_match(headers),
         scope=f"{made.method} {event.get('path', made.path)}",
     )
@@ -127,8 +128,8 @@ def _answer(made: Endpoint, event: Mapping[str, Any], parameters: Mapping[str, s
 
 
 def _run(made: Endpoint, call: Call[Any], parameters: Mapping[str, str]) -> Answer:
-    if made.creates and isinstance(call.raw, dict) and call.raw.get("id") is not None:
-        return created_once(call, call.raw["id"], lambda: made.handler(call, **parameters))
+    if made.creates and call.raw.get("id") is not None:
+        return created_once(call, made.creates, lambda chosen: made.handler(chosen, **parameters))
     return made.handler(call, **parameters)
 
 
@@ -137,7 +138,7 @@ def _check_parameter(name: str, value: str) -> None:
     try:
         identifier(value)
     except ValueError:
-        raise NotFound(name.removesuffix("_id").replace("_", " "), ascii(value)[1:61]) from None
+        raise NotFound(name.removesuffix("_id").replace("_", " "), harmless(value)) from None
 
 
 def _raw_body(event: Mapping[str, Any]) -> Any:
@@ -159,7 +160,7 @@ def _query(made: Endpoint, event: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, value in given.items():
         if name not in made.filters:
-            found.add(ascii(name)[1:61], "is not a known query parameter")
+            found.add(harmless(name), "is not a known query parameter")
             continue
         with found.at(name):
             values[name] = made.filters[name](str(value or ""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from functions.admin_api.calls import Answer, Call, boolean, expect
-from functions.admin_api.listing import PAGING, Source, page_of
+from functions.admin_api.listing import PAGING, Source, page_of, pairs
 from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_json import merge_patch
 from shared.contracts.api_settings import (
@@ -51,4 +51,4 @@ def settings_history(call: Call[Any]) -> Answer:
         lambda after, most: call.ports.store.list(SettingsChange, "settings", after=after, limit=most),
         lambda change: f"{change.settings_version:08d}",
     )
-    return page_of(call, [history], lambda found: [(c, change_json(c)) for c in found])
+    return page_of(call, [history], pairs, lambda found: [change_json(c) for c in found])

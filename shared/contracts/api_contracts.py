@@ -206,10 +206,7 @@ def _tiers(at: str, bodies: Sequence[PriceTierBody], currency: str, found: Findi
 
 
 def _minor(at: str, amount: str, currency: str, found: Findings) -> int:
-    read = 0
-    with found.at(at):
-        read = minor(amount, currency)
-    return read
+    return found.attempt(at, lambda: minor(amount, currency), 0)
 
 
 # ---- showing --------------------------------------------------------------------------------------------------

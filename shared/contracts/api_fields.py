@@ -65,6 +65,9 @@ class InvalidBody(DomainError, ValueError):
         self.errors = tuple(errors[:ERRORS_MAX])
 
 
+X = TypeVar("X")
+
+
 @dataclass(slots=True)
 class Findings:
     """Collects what is wrong with several fields, so that all of it is reported at once."""
@@ -80,6 +83,14 @@ class Findings:
             self.add(f"{name}.{wrong.field}" if wrong.field else name, wrong.message)
         except ValueError as wrong:
             self.add(name, str(wrong))
+
+    def attempt(self, name: str, read: Callable[[], X], otherwise: X) -> X:
+        """What `read` gives, or `otherwise` if it is refused: nothing comes of it, since something is wrong."""
+        try:
+            return read()
+        except ValueError as wrong:
+            self.add(name, str(wrong))
+            return otherwise
 
     def add(self, name: str, message: str) -> None:
         self.errors.append(FieldError(name, message))
@@ -119,6 +130,11 @@ _TAGS: Final = frozenset(
 _FIELD_CHARS_MAX: Final = 60  # of one part of a path: the sender chooses the names of unknown fields
 
 
+def harmless(text: str) -> str:
+    """What a sender called something, fit to be repeated."""
+    return ascii(text)[1:-1][:_FIELD_CHARS_MAX]
+
+
 def _path(loc: tuple[int | str, ...]) -> str:
     path, after_index = "", False
     for part in loc:
@@ -126,7 +142,7 @@ def _path(loc: tuple[int | str, ...]) -> str:
             path, after_index = f"{path}[{part}]", True
             continue
         if not (after_index and part in _TAGS):
-            name = ascii(part)[1:-1][:_FIELD_CHARS_MAX]
+            name = harmless(part)
             path = f"{path}.{name}" if path else name
         after_index = False
     return path or "body"

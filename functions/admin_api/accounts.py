@@ -1,0 +1,81 @@
+"""How customers stand: one account, and everyone who is past due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from functions.admin_api.calls import Answer, Call
+from functions.admin_api.listing import PAGING, indexed, page_of
+from functions.admin_api.routing import endpoint, new_router
+from shared.contracts.api_accounts import account_json, step_json
+from shared.contracts.api_payments import money_json
+from shared.domain.errors import NotFound
+from shared.domain.ids import shard_of
+from shared.ports import INVOICES_OPEN, Entry, Ports
+from shared.use_cases.accounts import Account, account_of
+from shared.use_cases.lookups import shards
+
+router = new_router()
+
+EASTMOST: Final = timedelta(hours=14)  # no local date is further ahead of UTC
+
+
+@endpoint(router, "GET", "/v1/customers/<customer_id>/account")
+def get_account(call: Call[Any], customer_id: str) -> Answer:
+    """What a customer owes, what of it is past due, and what collections do next."""
+    account = account_of(customer_id, call.ports)
+    shown = account_json(
+        balance=account.balance, credit=account.credit, past_due=account.past_due, since=account.since,
+        days=account.days, tier=account.tier, service=account.service, next_step=_step(account),
+    )  # fmt: skip
+    return Answer(200, shown)
+
+
+@endpoint(router, "GET", "/v1/past-due", filters=PAGING)
+def list_past_due(call: Call[Any]) -> Answer:
+    """Everyone with anything past due: days, tier, amounts and the next step."""
+    latest = str((call.ports.clock.now() + EASTMOST).date())
+
+    def keep(found: Sequence[Entry]) -> list[tuple[Entry, Account]]:
+        late = [e for e in _first_of_each(found, call.ports) if e.at.split("#")[1] < latest]
+        accounts = [(e, _account(e.at.split("#")[0], call.ports)) for e in late]
+        return [(e, a) for e, a in accounts if a is not None and a.since is not None]
+
+    sources = indexed(call.ports, INVOICES_OPEN, *shards())
+    return page_of(call, sources, keep, lambda found: [_past_due(a) for a in found])
+
+
+def _account(customer_id: str, ports: Ports) -> Account | None:
+    try:
+        return account_of(customer_id, ports)
+    except NotFound:
+        return None
+
+
+def _first_of_each(found: Sequence[Entry], ports: Ports) -> list[Entry]:
+    """The entry of each customer's oldest invoice. The page's first customer may have begun on the page before."""
+    first: dict[str, Entry] = {}
+    for entry in found:
+        first.setdefault(entry.at.split("#")[0], entry)
+    if found:
+        owner = found[0].at.split("#")[0]
+        begins = ports.store.find(INVOICES_OPEN, str(shard_of(owner)), prefix=f"{owner}#", limit=1).items
+        if not begins or begins[0].key != found[0].key:
+            del first[owner]
+    return list(first.values())
+
+
+def _past_due(account: Account) -> dict[str, Any]:
+    return {
+        "customer_id": account.customer_id,
+        "days": account.oldest_days,
+        "tier": account.tier,
+        "amounts": money_json({c: amount for c, amount in account.past_due.items() if amount}),
+        "next_step": _step(account),
+    }
+
+
+def _step(account: Account) -> dict[str, Any] | None:
+    return step_json(account.next_step.kind, account.next_step.on) if account.next_step else None
