@@ -83,19 +83,24 @@ def _part(media_type: str, content: bytes, disposition: str | None = None) -> by
 
 
 def _filename(name: str) -> str:
-    if name.isascii() and not set(name) & set('"\\'):
+    if _is_plain(name) and not set(name) & set('"\\'):
         return f'filename="{name}"'
     return f"filename*={encode_rfc2231(name, 'utf-8')}"
 
 
 def _mailbox(value: str) -> str:
     name, address = parseaddr(value)[0], address_of(value)
-    if not name or name.isascii():
+    if _is_plain(name):
         return formataddr((name, address))
     return f"{_words(name)} <{address}>"
 
 
 def _words(text: str) -> str:
     """As it is in ASCII, else as encoded words; folded into lines of bearable length."""
-    header = Header(text) if text.isascii() else Header(text, "utf-8")
+    header = Header(text) if _is_plain(text) else Header(text, "utf-8")
     return header.encode(linesep="\r\n")
+
+
+def _is_plain(text: str) -> bool:
+    """Needs no encoding, and does not look as if it were encoded already."""
+    return text.isascii() and "=?" not in text

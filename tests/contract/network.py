@@ -46,7 +46,10 @@ class Network:
 
     def refuse(self, operation: str, status: int, body: dict[str, Any], times: int = 1) -> None:
         """The call has no effect; this is the answer."""
-        answer = (status, {"x-amzn-requestid": "0"}, json.dumps(body).encode())
+        self.refuse_text(operation, status, json.dumps(body), times)
+
+    def refuse_text(self, operation: str, status: int, body: str, times: int = 1) -> None:
+        answer = (status, {"x-amzn-requestid": "0"}, body.encode())
         self._plans += [(operation, lambda request: answer)] * times
 
     def answer(self, operation: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
@@ -54,6 +57,7 @@ class Network:
 
         def changed(request: Any) -> Any:
             status, headers, body = self._respond(request)
+            headers = {name: value for name, value in headers.items() if name.lower() != "x-amz-crc32"}
             return status, headers, json.dumps(change(json.loads(body))).encode()
 
         self._plans.append((operation, changed))

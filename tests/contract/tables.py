@@ -8,7 +8,8 @@ import boto3
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 
-from shared.storage.codec import decode, index_attributes
+from shared.storage.codec import decode
+from shared.storage.models import table_model
 from shared.storage.records import with_version
 from shared.storage.schema import KINDS, TABLES
 
@@ -21,32 +22,8 @@ def table_name(table: str) -> str:
 
 def create_tables() -> None:
     """Create all tables in the account that answers: call it under moto's mock_aws."""
-    client = boto3.client("dynamodb", region_name=REGION)
     for table in TABLES:
-        client.create_table(**table_spec(table))
-
-
-def table_spec(table: str) -> dict[str, Any]:
-    """What CreateTable is told, from the schema alone."""
-    pairs = [index_attributes(rule.index) for kind in KINDS if kind.table == table for rule in kind.indexes]
-    names = [rule.index.name for kind in KINDS if kind.table == table for rule in kind.indexes]
-    attributes = ["pk", "sk", *(name for pair in pairs for name in pair)]
-    spec: dict[str, Any] = {
-        "TableName": table_name(table),
-        "KeySchema": _keys("pk", "sk"),
-        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in attributes],
-        "BillingMode": "PAY_PER_REQUEST",
-    }
-    if names:
-        spec["GlobalSecondaryIndexes"] = [
-            {"IndexName": name, "KeySchema": _keys(*pair), "Projection": {"ProjectionType": "KEYS_ONLY"}}
-            for name, pair in zip(names, pairs, strict=True)
-        ]
-    return spec
-
-
-def _keys(partition: str, sort: str) -> list[dict[str, str]]:
-    return [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]
+        table_model(table, table_name(table), REGION).create_table()
 
 
 def clear_tables() -> None:
