@@ -52,6 +52,9 @@ class Payment:
     token: str | None = None
     attempt: int | None = None
     run_id: str | None = None
+    rule_id: str | None = None  # the autopay rule that chose the method
+    ignored_rule_ids: tuple[str, ...] = ()  # later rules that matched too
+    falls_through: bool = False  # if declined, one of them is tried next
     gateway_id: str | None = None
     code: str | None = None
     hard: bool | None = None

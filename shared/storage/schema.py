@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from shared import ports
+from shared.domain.autopay import AutopayList
 from shared.domain.collection import CollectionState
 from shared.domain.contract import Contract
 from shared.domain.customer import Customer
@@ -92,6 +93,7 @@ KINDS: tuple[Kind, ...] = (
     )),
     Kind(Owner, "accounts", "owner", lambda e: e.id),
     Kind(PaymentMethod, "accounts", "method#", lambda e: e.customer_id, lambda e: e.id),
+    Kind(AutopayList, "accounts", "autopay", lambda e: e.customer_id),
     Kind(CreditBalance, "accounts", "credit#", lambda e: e.customer_id, lambda e: e.currency),
     Kind(CollectionState, "accounts", "collection", lambda e: e.customer_id, indexes=(
         IndexRule(ports.COLLECTION_STATES, lambda e: _shard(e.customer_id) if e.episode_since else None, _collection),
@@ -133,7 +135,8 @@ KINDS: tuple[Kind, ...] = (
         IndexRule(ports.NOTICES, lambda e: _shard(e.id), _created),
         IndexRule(ports.NOTICES_BY_CUSTOMER, lambda e: e.customer_id, _created),
         IndexRule(ports.NOTICES_BY_RUN, lambda e: e.bill_run_id, lambda e: f"{e.status}#{e.id}"),
-        IndexRule(ports.NOTICES_PENDING, lambda e: _shard(e.id) if e.status == "pending" else None, _created),
+        IndexRule(ports.NOTICES_PENDING, lambda e: _shard(e.id) if e.status == "pending" else None,
+                  lambda e: f"{_instant(e.retry_at or e.created_at)}#{e.id}"),
     )),
     Kind(Settings, "settings", "settings", lambda e: "settings"),
     Kind(SettingsChange, "settings", "history#", lambda e: "settings", lambda e: f"{e.settings_version:08d}"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 from shared import ports as p
+from shared.domain.autopay import RULES_MAX
 from shared.domain.customer import Customer
 from shared.domain.errors import NotFound, Refused
 from shared.domain.ids import derive_id
@@ -17,11 +18,10 @@ from shared.domain.retry import ASK_A_PERSON_AFTER, next_attempt, next_check
 from shared.domain.settings import Settings
 from shared.domain.task import Task
 from shared.ports import Change, Check, Conflict, Ports, Save, Unavailable
+from shared.use_cases.autopay_rules import Choice, choose_by_hand, choose_payer
 from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, invoice_of, local_on, settings_of, shards, today
 from shared.use_cases.notices import hint, payment_notice
 from shared.use_cases.refresh_episode import refresh_episode
-
-METHODS_MAX = 50  # payment methods of one customer
 
 SkipReason = Literal[
     "not_posted", "not_due", "on_hold", "no_rule", "autopay_off", "no_payment_method", "attempt_open",
@@ -51,40 +51,62 @@ def why_not_chargeable(invoice: Invoice, customer: Customer, on: date) -> SkipRe
 
 
 def charge_invoice(
-    invoice_id: str, ports: Ports, payment_method_id: str | None = None, run_id: str | None = None
-) -> ChargeResult:
+    invoice_id: str, ports: Ports, payment_method_id: str | None = None,
+    run_id: str | None = None, as_of: datetime | None = None,
+) -> ChargeResult:  # fmt: skip
     """Charge one invoice's residual once. At most one attempt is open per invoice; reconcile_payments settles the
     ones whose outcome is unknown.
+
+    A run charges by the customer's autopay rules on the local date of `as_of`, and goes on to the next rule after a
+    decline if the customer's list says so; a rule, and a method, is tried once per run.
     """
+    result = _charge_once(invoice_id, ports, payment_method_id, run_id, as_of)
+    for _ in range(RULES_MAX):
+        if result.payment is None or not (result.payment.falls_through and result.payment.status == "declined"):
+            break
+        following = _charge_once(invoice_id, ports, None, run_id, as_of)
+        if following.payment is None:
+            break
+        result = following
+    return result
+
+
+def _charge_once(
+    invoice_id: str, ports: Ports, payment_method_id: str | None, run_id: str | None, as_of: datetime | None
+) -> ChargeResult:
     for _ in range(CONFLICT_RETRIES):
         invoice = invoice_of(ports, invoice_id)
         customer, settings = customer_of(ports, invoice.customer_id), settings_of(ports)
         if (reason := why_not_chargeable(invoice, customer, today(ports, customer, settings))) is not None:
             return ChargeResult(skipped=reason)
-        method = choose_method(customer.id, payment_method_id, ports)
-        if method is None:
-            return ChargeResult(skipped="no_payment_method")
+        on = local_on(as_of or ports.clock.now(), customer, settings)
+        if run_id is None:
+            choice = choose_by_hand(invoice, payment_method_id, ports, on)
+        else:
+            choice = choose_payer(invoice, ports, on, _spent(invoice, run_id, ports))
+        if choice.method is None:
+            return ChargeResult(skipped=choice.skipped)
         try:
-            attempt = open_attempt(invoice, customer, method, run_id, ports)
+            attempt = open_attempt(invoice, customer, choice.method, choice, run_id, ports)
         except Conflict:
             continue
         return ChargeResult(settle(attempt.id, ports.gateway.charge(attempt), ports))
     raise Unavailable(f"invoice {invoice_id} kept changing while it was charged")
 
 
-def choose_method(customer_id: str, payment_method_id: str | None, ports: Ports) -> PaymentMethod | None:
-    """The method asked for, which must be the customer's, or else the first one given."""
-    if payment_method_id is not None:
-        method = ports.store.get(PaymentMethod, customer_id, payment_method_id)
-        if method is None:
-            raise NotFound("payment method", payment_method_id)
-        return method
-    methods = ports.store.list(PaymentMethod, customer_id, limit=METHODS_MAX).items
-    return min(methods, key=lambda m: (str(m.created_at), m.id), default=None)
+def _spent(invoice: Invoice, run_id: str, ports: Ports) -> frozenset[str]:
+    """The methods not to try on the invoice: declined for good, or declined in this run."""
+    declined = (a for a in attempts_of(invoice, ports) if a.status == "declined")
+    return frozenset(a.payment_method_id or "" for a in declined if a.hard or a.run_id == run_id)
+
+
+def attempts_of(invoice: Invoice, ports: Ports) -> list[Payment]:
+    """Every attempt ever opened on it, in order."""
+    return ports.store.get_many(Payment, [(attempt_id(invoice.id, n), "") for n in range(1, invoice.attempts + 1)])
 
 
 def open_attempt(
-    invoice: Invoice, customer: Customer, method: PaymentMethod, run_id: str | None, ports: Ports
+    invoice: Invoice, customer: Customer, method: PaymentMethod, choice: Choice, run_id: str | None, ports: Ports
 ) -> Payment:
     """Store the attempt and lock the invoice with it, provided invoice and customer (its holds) are as they were read."""
     now = ports.clock.now()
@@ -93,6 +115,7 @@ def open_attempt(
         id=attempt_id(invoice.id, ordinal), customer_id=customer.id, currency=invoice.currency, method="card",
         amount_minor=invoice.residual_minor, status="pending", at=now, invoice_id=invoice.id, attempt=ordinal,
         payment_method_id=method.id, token=method.token, run_id=run_id, next_check_at=next_check(0, now),
+        rule_id=choice.rule_id, ignored_rule_ids=choice.ignored, falls_through=choice.falls_through,
     )  # fmt: skip
     ports.store.commit(Save(attempt), Save(invoice.attempt_opened(attempt.id)), Check(customer))
     return replace(attempt, version=1)
@@ -180,13 +203,23 @@ def _declined(
     """A soft decline is retried by the schedule; a hard one, or the end of the schedule, ends automatic collection."""
     now = ports.clock.now()
     on = local_on(payment.at, customer, settings)
-    again = None if payment.hard else next_attempt(settings.retries.retry_days, invoice.retries, on)
-    declined = replace(payment, status="declined", next_attempt_on=again)
-    unlocked = replace(
-        _unlocked(invoice, payment), next_attempt_on=again, retries=invoice.retries + 1, autopay_ended=again is None
-    )
+    over = _hard_for_all(payment, invoice, ports)
+    again = None if over else next_attempt(settings.retries.retry_days, invoice.retries, on)
+    declined = replace(payment, status="declined", next_attempt_on=on if payment.falls_through else again)
+    retries = invoice.retries if payment.falls_through else invoice.retries + 1  # rules tried in one go count once
+    unlocked = replace(_unlocked(invoice, payment), next_attempt_on=again, retries=retries, autopay_ended=again is None)
     notice = payment_notice("payment_failed", declined, customer, now)
     return [Save(declined), Save(unlocked), *([Save(notice)] if notice else [])], notice, declined
+
+
+def _hard_for_all(payment: Payment, invoice: Invoice, ports: Ports) -> bool:
+    """A hard decline ends collection, but not while another rule comes next or has a method declined only softly."""
+    if not payment.hard or payment.falls_through:
+        return False
+    if payment.rule_id is None:
+        return True
+    attempts = attempts_of(invoice, ports)
+    return not any(a.status == "declined" and not a.hard and a.run_id == payment.run_id for a in attempts)
 
 
 def _unlocked(invoice: Invoice, payment: Payment) -> Invoice:

@@ -19,6 +19,7 @@ from shared.domain.runs import BillRun, Chunk, Outcome, OutcomeWord, PaymentRun,
 from shared.domain.settings import Settings
 from shared.domain.terms import collection_date
 from shared.ports import Conflict, Ports, Remove, Save
+from shared.use_cases.autopay_rules import choose_payer
 from shared.use_cases.charge_invoice import SkipReason, charge_invoice, why_not_chargeable
 from shared.use_cases.lookups import class_of, customer_of, local_on, settings_of
 
@@ -216,10 +217,13 @@ def _charge_one(invoice_id: str, run: PaymentRun, ports: Ports) -> Outcome:
     last = ports.store.find(p.PAYMENTS_BY_INVOICE, invoice_id, reverse=True, limit=1).items
     before = ports.store.get(Payment, last[0].partition) if last else None
     if before is not None and before.run_id == run.id:
-        return _outcome(before)
+        if before.status != "declined" or not before.falls_through:
+            return _outcome(before)
+        following = charge_invoice(invoice_id, ports, run_id=run.id, as_of=run.occurred_at).payment
+        return _outcome(following or before)
     if (reason := why_skipped(invoice_id, run, ports)) is not None:
         return Outcome(invoice_id, "skipped", reason)
-    result = charge_invoice(invoice_id, ports, run_id=run.id)
+    result = charge_invoice(invoice_id, ports, run_id=run.id, as_of=run.occurred_at)
     return _outcome(result.payment) if result.payment else Outcome(invoice_id, "skipped", result.skipped)
 
 
@@ -242,7 +246,9 @@ def why_skipped(invoice_id: str, run: PaymentRun, ports: Ports) -> SkipReason | 
         return "autopay_off"
     if invoice.autopay_ended:
         return "attempts_exhausted"
-    return "retry_scheduled" if invoice.next_attempt_on is not None and invoice.next_attempt_on > on else None
+    if invoice.next_attempt_on is not None and invoice.next_attempt_on > on:
+        return "retry_scheduled"
+    return choose_payer(invoice, ports, on).skipped
 
 
 def finish_run(run_id: str, ports: Ports) -> None:
