@@ -24,7 +24,7 @@ TIMEOUT_SECONDS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP status and what the body's JSON said; `{}` for a body that is none."""
+    """An HTTP status, and the body: the value of its JSON, `{}` or bytes for what is none."""
 
     status: int
     body: Any
@@ -114,4 +114,4 @@ class LocalApi:
 
     def call(self, method: str, path: str, body: Any = None) -> Answer:
         status, _, value = self._client.request(method, path, body)
-        return Answer(status, {} if isinstance(value, bytes) else value)
+        return Answer(status, value)
