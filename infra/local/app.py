@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any, Final
@@ -43,6 +44,7 @@ class App:
     def __init__(self, cloud: LocalCloud) -> None:
         self.cloud = cloud
         self.lock = RLock()
+        self.complain: Callable[[str], None] = lambda text: None  # is told of errors that are the cloud's own
         self._routes = Routes(cloud.wiring.routes)
 
     def handle(self, request: Request) -> Reply:
@@ -51,10 +53,16 @@ class App:
             try:
                 reply = self._answer(request)
             except Exception as error:  # noqa: BLE001 - the edge: every error becomes an answer
-                reply = _problem(problem_of(error))
+                reply = self._failed(error)
         if request.method != "HEAD":
             return reply
         return Reply(reply.status, {**reply.headers, "Content-Length": str(len(reply.body))})
+
+    def _failed(self, error: Exception) -> Reply:
+        problem = problem_of(error)
+        if problem.status == 500:
+            self.complain("".join(traceback.format_exception(error)))
+        return _problem(problem)
 
     def _answer(self, request: Request) -> Reply:
         if len(request.body) > BODY_BYTES_MAX:

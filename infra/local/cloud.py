@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Final, Literal
 from unittest import mock
@@ -43,11 +44,13 @@ class LocalCloud:
         wiring: Wiring | None = None,
         live: bool = False,
         every: timedelta | None = None,
+        log_level: str = "ERROR",
     ) -> None:
         self.backend: BackendName = backend
         self.live = live
         self.start = start
         self.every = every
+        self.log_level = log_level
         self.wiring = wiring or load_wiring(Path(template))
         self._stack = ExitStack()
         self._open(start)
@@ -99,8 +102,8 @@ class LocalCloud:
     # ---- mail -----------------------------------------------------------------------------------
 
     def eml(self, sent: Sent) -> bytes:
-        """The mail as the MIME text that went to the provider."""
-        return self._backend.eml(sent)
+        """The mail as the MIME text that went to the provider, with the date that SES adds."""
+        return f"Date: {format_datetime(sent.at)}\r\n".encode() + self._backend.eml(sent)
 
     def mail_as_sent(self, sent: Sent) -> Mail:
         """The mail as the provider has it."""
@@ -120,7 +123,7 @@ class LocalCloud:
             self.mail = Post(self._backend.ports.mailer, self.clock, self._feedback)
             self.bus = RecordedBus(self._backend.ports.bus, self.clock)
             self.ports = replace(self._backend.ports, mailer=self.mail, bus=self.bus)
-            observability.quiet(listener=self.engine.outcomes.update)
+            observability.quiet(self.log_level, listener=self.engine.outcomes.update)
             stack.callback(observability.loud)
             stack.callback(bootstrap.uninstall)
             self.use_ports(self.ports)

@@ -58,12 +58,12 @@ class Invoker:
     def invoke(self, name: str, event: Event) -> Result:
         """Invoke the function of this logical id. Whatever it raises is a result too."""
         function = self._functions[name]
-        handler = self._handlers.get(name) or self._load(function)
         self.invocations[name] += 1
         for hook in self.before:
             hook(name)
         context = Context(function, f"invocation-{self.next_number():012d}")
         try:
+            handler = self._handlers.get(name) or self._load(function)  # what fails on import fails as an invocation
             return Result("ok", handler(event, context))
         except SimulatedCrash as crash:
             return self._failed(name, "crash", f"simulated crash: {crash}")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from email.utils import format_datetime
 
 from infra.local.backend import Backend
 from infra.local.clock import CountingIds, VirtualClock
-from infra.local.outside import Sent
 from infra.local.queues import MemoryQueue, MemoryQueues
 from infra.wiring import Wiring
 from shared.gateways.memory import MemoryBus, MemoryFiles, MemoryMailer
@@ -33,9 +31,4 @@ def open_world(wiring: Wiring, clock: VirtualClock, ids: CountingIds) -> Iterato
         files=MemoryFiles(),
         bus=MemoryBus(),
     )
-    yield Backend(ports, broker, gateway, eml=_eml, mail=lambda sent: sent.mail)
-
-
-def _eml(sent: Sent) -> bytes:
-    """The mail as SES would have been given it, with the date that SES adds."""
-    return compose(sent.mail, {"Date": format_datetime(sent.at)})
+    yield Backend(ports, broker, gateway, eml=lambda sent: compose(sent.mail), mail=lambda sent: sent.mail)

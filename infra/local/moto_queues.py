@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from unittest import mock
 
 import boto3
 from botocore.config import Config
 from moto import mock_aws
+from moto.core import responses, utils
 from moto.core.utils import unix_time_millis
 from moto.sqs.models import Message, sqs_backends
 
@@ -99,9 +101,12 @@ def moto_aws(now: Callable[[], datetime]) -> Iterator[None]:
         stack.enter_context(mock.patch.dict("os.environ", _CREDENTIALS))
         stack.enter_context(mock.patch("moto.core.utils.utcnow", utcnow))
         stack.enter_context(mock.patch.object(Message, "visible", property(_visible)))
+        stack.enter_context(mock.patch.object(responses, "method_names_from_class", _method_names))
         stack.enter_context(mock_aws())
         yield
 
+
+_method_names = cache(utils.method_names_from_class)  # moto inspects the class again for every call
 
 _CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "local",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -104,13 +105,17 @@ class Server:
     def _follow_wall_time(self) -> None:
         while not self._stopping.wait(LIVE_STEP_SECONDS):
             with self.app.lock:
-                self.app.cloud.advance_to(max(datetime.now(UTC), self.app.cloud.clock.now()))
+                try:
+                    self.app.cloud.advance_to(max(datetime.now(UTC), self.app.cloud.clock.now()))
+                except Exception:  # noqa: BLE001 - the clock goes on, as time does
+                    self.app.complain(traceback.format_exc())
 
 
 def run(cloud: LocalCloud, port: int, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT. Raises OSError if the port is taken."""
     cloud.engine.invoker.on_failure = lambda failure: _complain(failure.text)
     server = Server(App(cloud), port, cloud.live)
+    server.app.complain = _complain
     for line in greeting(server.url, cloud):
         say(line)
 
