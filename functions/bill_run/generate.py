@@ -1,0 +1,32 @@
+"""Choose the customers of a bill run, and make the drafts of one chunk of them per queue record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from shared.bootstrap import ports
+from shared.contracts.messages import GenerateDrafts, SelectCustomers, read
+from shared.observability import count, handle_batch, observed, report
+from shared.use_cases.generate_drafts import generate_drafts
+from shared.use_cases.select_customers import select_customers
+
+
+def work(record: SQSRecord) -> None:
+    message = read(record.body, SelectCustomers | GenerateDrafts)
+    match message:
+        case SelectCustomers():
+            select_customers(message.run_id, ports())
+        case GenerateDrafts():
+            generated = generate_drafts(message.run_id, message.chunk, ports())
+            if generated is not None:
+                count("draft_made", generated.drafts)
+                for failed in generated.failures:
+                    report("not_billed", run_id=message.run_id, customer_id=failed.customer_id, code=failed.code)
+
+
+@observed
+def lambda_handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+    return handle_batch(event, context, work)

@@ -1,0 +1,145 @@
+"""Bill runs: reading them, completing them, and recounting what they did. PRODUCT 4, 5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from shared import ports as p
+from shared.contracts.messages import PlanPosting
+from shared.domain.errors import NotFound
+from shared.domain.runs import BillRun, Chunk, Failure
+from shared.domain.settings import Settings
+from shared.ports import Conflict, Index, Ports, Save
+from shared.use_cases.lookups import settings_of
+
+E = TypeVar("E")
+OPEN = "generate#0000#open#"
+DONE = "generate#0000#done#"
+ENTRIES_PER_PAGE = 1_000
+PAGES_MAX = 2_000  # of one run's entries: two million invoices
+PARKED = "parked"
+
+
+def bill_run_of(run_id: str, ports: Ports) -> BillRun:
+    run = ports.store.get(BillRun, run_id)
+    if run is None:
+        raise NotFound("bill run", run_id)
+    return run
+
+
+# ---- completing -----------------------------------------------------------------------------------------------
+
+
+def complete_bill_run(run_id: str, ports: Ports) -> BillRun:
+    """Completed once every customer is selected and no chunk is open; posting already if it posts itself."""
+    run = bill_run_of(run_id, ports)
+    if run.status != "generating" or run.cursor is not None or ports.store.list(Chunk, run_id, OPEN, limit=1).items:
+        return run
+    done = replace(run, status="completed", completed_at=ports.clock.now())
+    settings = settings_of(ports)
+    if posts_itself(run, settings) and _has_drafts(run, ports):
+        done = done.posting(include_flagged=settings.bill_run.gate == "all")
+    try:
+        ports.store.commit(Save(done))
+    except Conflict:
+        return bill_run_of(run_id, ports)  # another worker completed it
+    if done.status == "posting":
+        ports.queue.send("post", [PlanPosting(run_id=run_id).body()])
+    return replace(done, version=done.version + 1)
+
+
+def posts_itself(run: BillRun, settings: Settings) -> bool:
+    return settings.bill_run.auto_post if run.auto_post is None else run.auto_post
+
+
+def _has_drafts(run: BillRun, ports: Ports) -> bool:
+    """Told by the chunks, or by the index for drafts of a worker that died; it alone may not show them yet."""
+    if any(c.drafts for c in done_chunks(run, ports)):
+        return True
+    return bool(ports.store.find(p.INVOICES_BY_RUN, run.id, prefix="draft#", limit=1).items)
+
+
+def done_chunks(run: BillRun, ports: Ports) -> Iterator[Chunk]:
+    yield from _chunks(run, DONE, ports)
+
+
+def open_chunks(run: BillRun, ports: Ports) -> Iterator[Chunk]:
+    yield from _chunks(run, OPEN, ports)
+
+
+def _chunks(run: BillRun, prefix: str, ports: Ports) -> Iterator[Chunk]:
+    after: str | None = None
+    for _ in range(run.chunks // p.PAGE_LIMIT + 1):
+        page = ports.store.list(Chunk, run.id, prefix, after=after)
+        yield from page.items
+        after = page.cursor
+        if after is None:
+            return
+
+
+# ---- recounting -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BillRunSummary:
+    """Recounted from the run's invoices, notices and chunks each time. `drafts` are those that still are."""
+
+    counts: dict[str, int]
+    totals_minor: dict[str, int]
+    failures: tuple[Failure, ...]
+    flags: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the index tells of one invoice of a run; the parts of its sort value are in shared/ports.py."""
+
+    status: str
+    flags: tuple[str, ...]
+    currency: str
+    total_minor: int
+
+
+def bill_run_summary(run_id: str, ports: Ports) -> BillRunSummary:
+    """What a run has made so far: every count is of what is there, none is kept."""
+    run = bill_run_of(run_id, ports)
+    counts = dict.fromkeys(("drafts", "posted", "flagged", "failed", "parked", "emailed"), 0)
+    totals: dict[str, int] = {}
+    flags: dict[str, int] = {}
+    for seen in _invoices(run_id, ports):
+        if seen.status == "void":
+            continue
+        counts["drafts" if seen.status == "draft" else "posted"] += 1
+        counts["flagged"] += bool(seen.flags)
+        totals[seen.currency] = totals.get(seen.currency, 0) + seen.total_minor
+        for code in seen.flags:
+            flags[code] = flags.get(code, 0) + 1
+    failures = failures_of(run, ports)
+    counts["parked"] = len([f for f in failures if f.code == PARKED])
+    counts["failed"] = len(failures) - counts["parked"]
+    counts["emailed"] = sum(1 for _ in _entries(p.NOTICES_BY_RUN, run_id, "sent#", ports))
+    return BillRunSummary(counts, dict(sorted(totals.items())), failures, dict(sorted(flags.items())))
+
+
+def failures_of(run: BillRun, ports: Ports) -> tuple[Failure, ...]:
+    """One per customer: one with several bill dates may have been tried more than once."""
+    found = {f.customer_id: f for c in done_chunks(run, ports) for f in c.failures}
+    return tuple(found.values())
+
+
+def _invoices(run_id: str, ports: Ports) -> Iterator[_Seen]:
+    for sort in _entries(p.INVOICES_BY_RUN, run_id, "", ports):
+        status, _customer, _bill_on, _id, codes, currency, total = sort.split("#")
+        yield _Seen(status, tuple(codes.split(",")) if codes else (), currency, int(total))
+
+
+def _entries(index: Index[E], partition: str, prefix: str, ports: Ports) -> Iterator[str]:
+    after: str | None = None
+    for _ in range(PAGES_MAX):
+        page = ports.store.find(index, partition, prefix=prefix, after=after, limit=ENTRIES_PER_PAGE)
+        yield from (e.at for e in page.items)
+        after = page.cursor
+        if after is None:
+            return
