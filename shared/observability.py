@@ -19,7 +19,7 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from shared.config import Misconfigured
-from shared.domain.errors import DomainError
+from shared.domain.errors import DomainError, Invalid
 from shared.ports import Conflict, Unavailable
 
 SERVICE = "paidup"
@@ -115,7 +115,9 @@ def _facts(error: BaseException) -> dict[str, object]:
     frames = traceback.extract_tb(error.__traceback__)[-FRAMES_MAX:]
     stack = [f"{frame.filename.rpartition('packages/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
     facts: dict[str, object] = {"error": type(error).__name__, "stack": stack}
-    if isinstance(error, TELLING):
+    if isinstance(error, Invalid):
+        facts["field"] = error.field  # its message may quote the value
+    elif isinstance(error, TELLING):
         facts["reason"] = str(error)
     return facts
 
