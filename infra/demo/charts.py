@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-WIDTH: Final = 760
-HEIGHT: Final = 250
-LEFT: Final = 64  # for the amounts on the axis
+WIDTH: Final = 540
+HEIGHT: Final = 230
+LEFT: Final = 52  # for the amounts on the axis
 BOTTOM: Final = 30
 TOP: Final = 12
 RIGHT: Final = 8
 FACTORS: Final = (1, 2, 5, 10)
 GRID_LINES_MAX: Final = 5
+LABELS_MAX: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class _Scale:
         return lines
 
     def labels(self) -> list[str]:
-        every = -(-len(self._points) // 14)
+        every = -(-len(self._points) // LABELS_MAX)
         return [
             f'<text class="tick" x="{self.x(n):.1f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(p.label)}</text>'
             for n, p in enumerate(self._points)

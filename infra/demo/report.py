@@ -67,6 +67,7 @@ def write_report(material: Material, folder: Path) -> Path:
     pages_of = _environment()
     shown = {"company": material.company, "seed": material.seed, "up": ""}
     names = {c["id"]: c["name"] for c in material.world.customers}
+    printed = {c["id"]: "print" for c in material.world.customers if "print" in c["delivery"]}
     invoices = sorted(material.world.invoices, key=lambda i: (i["invoice_date"], i["number"] or ""), reverse=True)
     overview = {
         "f": figures, "runs": material.runs, "charts": {m.currency: _charts(m) for m in figures.money},
@@ -74,7 +75,7 @@ def write_report(material: Material, folder: Path) -> Path:
     }  # fmt: skip
     written: dict[str, tuple[str, dict[str, Any]]] = {
         "index.html": ("index", overview),
-        "invoices.html": ("invoices", {"invoices": invoices, "names": names, "pdfs": pdfs}),
+        "invoices.html": ("invoices", {"invoices": invoices, "names": names, "pdfs": pdfs, "printed": printed}),
         "mails.html": ("mails", {"mails": list(reversed(material.mails)), "pages": pages}),
     }
     for name, (page, values) in written.items():
@@ -200,7 +201,7 @@ def _environment() -> Environment:
         "whole": lambda number: f"{number:,}",
         "money": amount,
         "amount": lambda text, currency: format_currency(Decimal(text), currency, locale=LOCALE),
-        "percent": lambda part, whole: f"{100 * part // whole} %" if whole else "0 %",
+        "percent": lambda part, whole: f"{100 * part // whole}\u00a0%" if whole else "0\u00a0%",
         "kind": kind,
         "css": lambda name: re.sub(r"[^a-z0-9_]", "-", name),
         "age": age,
