@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from functions.admin_api import (
     accounts,
     automations,
+    autopay,
     classes,
     contracts,
     customers,
@@ -29,6 +30,7 @@ from shared.observability import observed
 ROUTERS: Final = (
     accounts.router,
     automations.router,
+    autopay.router,
     classes.router,
     contracts.router,
     customers.router,

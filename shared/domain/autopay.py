@@ -156,7 +156,8 @@ def needs_lines(rules: Iterable[AutopayRule]) -> bool:
 def choose(listed: AutopayList, facts: Facts, known: References) -> Decision:
     """Try the rules from the top: the first that matches pays, every later match is ignored. PRODUCT 8.
 
-    Disabled rules and those that refer to something removed match nothing, whatever their criteria say.
+    Disabled rules, all of them where the list is, and those that refer to something removed match nothing, whatever
+    their criteria say.
     """
     results: list[RuleResult] = []
     paid = False
@@ -164,7 +165,7 @@ def choose(listed: AutopayList, facts: Facts, known: References) -> Decision:
         verdicts = tuple(judge(c, facts, listed.currency) for c in rule.criteria)
         removed = removed_from(rule, known)
         result: Result
-        if rule.disabled:
+        if rule.disabled or not listed.enabled:
             result = "disabled"
         elif removed:
             result = "invalid"

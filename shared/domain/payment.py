@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+from shared.domain.ids import derive_id
+
 PaymentState = Literal["pending", "succeeded", "declined", "failed", "unknown", "refunded"]
 Method = Literal["card", "check", "transfer", "cash", "other", "credit"]
 
@@ -70,6 +72,11 @@ class Payment:
     @property
     def unresolved(self) -> bool:
         return self.status in ("pending", "unknown")
+
+
+def attempt_id(invoice_id: str, ordinal: int) -> str:
+    """Derived from (invoice, ordinal): the database allows each once, and the gateway takes it as idempotency key."""
+    return derive_id("pay_", invoice_id, ordinal)
 
 
 @dataclass(frozen=True, slots=True)

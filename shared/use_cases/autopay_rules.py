@@ -19,16 +19,27 @@ from shared.domain.autopay import (
     choose,
     facts_of,
     needs_lines,
+    removed_from,
 )
 from shared.domain.autopay_checks import RuleDraft, check_locks, read_rules
+from shared.domain.autopay_shadows import shadowed_by
 from shared.domain.contract import Contract
 from shared.domain.customer import Customer
 from shared.domain.errors import Invalid, NotFound
 from shared.domain.invoice import Invoice
-from shared.domain.payment import PaymentMethod
+from shared.domain.payment import Payment, PaymentMethod, attempt_id
 from shared.domain.records import Owner
+from shared.domain.terms import due_date
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
-from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, lines_of
+from shared.use_cases.lookups import (
+    CONFLICT_RETRIES,
+    class_of,
+    customer_of,
+    lines_of,
+    local_on,
+    settings_of,
+    today,
+)
 from shared.use_cases.payment_methods import methods_of
 
 By = Literal["staff", "customer"]
@@ -45,6 +56,7 @@ class ListDraft:
     enabled: bool = True
     fall_through_on_decline: bool = False
     rules: tuple[RuleDraft, ...] | None = None
+    currency: str | None = None  # what the sender takes the amounts to be in
 
 
 class WrongRules(Exception):
@@ -76,7 +88,7 @@ def put_list(customer_id: str, draft: ListDraft, ports: Ports, expect: Expect, b
         expect(before)
         after = replace(before, enabled=draft.enabled, fall_through_on_decline=draft.fall_through_on_decline)
         if draft.rules is not None:
-            after = replace(after, currency=customer.currency, rules=_read(draft.rules, customer, ports))
+            after = replace(after, currency=customer.currency, rules=_read(draft, customer, ports))
         if by == "customer":
             check_locks(before, after)
         if after == before and before.version:
@@ -130,14 +142,17 @@ def _patched(rule: AutopayRule, rule_id: str, disabled: bool | None, locked: boo
     )
 
 
-def _read(drafts: Sequence[RuleDraft], customer: Customer, ports: Ports) -> tuple[AutopayRule, ...]:
+def _read(draft: ListDraft, customer: Customer, ports: Ports) -> tuple[AutopayRule, ...]:
+    drafts = draft.rules or ()
     methods = [d.payment_method_id for d in drafts if isinstance(d.payment_method_id, str)]
     values = (c.values for d in drafts for c in d.criteria or () if c.type == "contract")
     contracts = [v for given in values if isinstance(given, list | tuple) for v in given if isinstance(v, str)]
     rules, wrong = read_rules(drafts, customer.currency, _those_there(customer.id, methods, contracts, ports))
     owners = {o.id: o for o in ports.store.get_many(Owner, [(d.id, "") for d in drafts])}
-    for n, draft in enumerate(drafts):
-        if draft.id in owners and owners[draft.id].customer_id != customer.id:
+    if draft.currency not in (None, customer.currency):
+        wrong.append(Invalid("currency", f"amounts are in the customer's currency, {customer.currency}"))
+    for n, rule in enumerate(drafts):
+        if rule.id in owners and owners[rule.id].customer_id != customer.id:
             wrong.append(Invalid(f"rules[{n}].id", "is not a rule of this customer: leave it out for a new rule"))
     if wrong:
         raise WrongRules(wrong)
@@ -148,6 +163,49 @@ def _owners(listed: AutopayList, ports: Ports) -> list[Change]:
     """Records that say whose rule it is, for the ids that are new. They stay when a rule goes: ids are not reused."""
     known = {o.id for o in ports.store.get_many(Owner, [(r.id, "") for r in listed.rules])}
     return [Save(Owner(r.id, listed.customer_id)) for r in listed.rules if r.id not in known]
+
+
+# ---- showing --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What is to be said of a list's rules: per rule the ids it names that are gone, and the rule that shadows it."""
+
+    removed: dict[str, tuple[str, ...]]
+    shadows: dict[str, str | None]
+
+
+def findings_of(listed: AutopayList, ports: Ports) -> Findings:
+    known = references(listed.rules, listed.customer_id, ports)
+    return Findings({r.id: removed_from(r, known) for r in listed.rules}, shadowed_by(listed, known))
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What each rule would make of an invoice; empty where no list was saved. Amounts of rules are in `currency`."""
+
+    decision: Decision
+    currency: str
+
+
+def explain_rules(invoice: Invoice, ports: Ports) -> Explanation:
+    """As of today; of a paid invoice as of its last charge, of a draft as if it were posted today."""
+    customer, settings = customer_of(ports, invoice.customer_id), settings_of(ports)
+    listed = list_of(customer, ports)
+    on = today(ports, customer, settings)
+    if invoice.status == "draft" and invoice.due_on is None:
+        terms = class_of(ports, customer.class_id).policy(invoice.type).terms_days
+        invoice = replace(invoice, due_on=due_date(invoice, on, terms, settings.due_date_basis))
+    charged = _last_charge(invoice, ports) if invoice.status == "posted" and not invoice.residual_minor else None
+    if charged is not None:
+        invoice, on = replace(invoice, residual_minor=charged.amount_minor), local_on(charged.at, customer, settings)
+    return Explanation(decide(listed, invoice, ports, on), listed.currency)
+
+
+def _last_charge(invoice: Invoice, ports: Ports) -> Payment | None:
+    last = ports.store.get(Payment, attempt_id(invoice.id, invoice.attempts)) if invoice.attempts else None
+    return last if last is not None and last.status == "succeeded" else None
 
 
 # ---- deciding -------------------------------------------------------------------------------------------------

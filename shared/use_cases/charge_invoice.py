@@ -13,7 +13,7 @@ from shared.domain.errors import NotFound, Refused
 from shared.domain.ids import derive_id
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice
-from shared.domain.payment import Allocation, ChargeOutcome, CreditBalance, Payment, PaymentMethod
+from shared.domain.payment import Allocation, ChargeOutcome, CreditBalance, Payment, PaymentMethod, attempt_id
 from shared.domain.retry import ASK_A_PERSON_AFTER, next_attempt, next_check
 from shared.domain.settings import Settings
 from shared.domain.task import Task
@@ -119,11 +119,6 @@ def open_attempt(
     )  # fmt: skip
     ports.store.commit(Save(attempt), Save(invoice.attempt_opened(attempt.id)), Check(customer))
     return replace(attempt, version=1)
-
-
-def attempt_id(invoice_id: str, ordinal: int) -> str:
-    """Derived from (invoice, ordinal): the database allows each once, and the gateway takes it as idempotency key."""
-    return derive_id("pay_", invoice_id, ordinal)
 
 
 # ---- settlement -----------------------------------------------------------------------------------------------
