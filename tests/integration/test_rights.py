@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from infra.local.cloud import LocalCloud
-from infra.rights import AccessDenied, Rights, Use, guarded
+from infra.local.faults import Rates
+from infra.rights import AccessDenied, Rights, Use, granted, guarded
 from infra.wiring import load_wiring
 from shared.domain.customer import Customer
 from shared.ports import Save
@@ -17,6 +20,13 @@ WIRING = load_wiring()
 
 # Asked for by AWS beside the call itself, or for a gateway that the simulated one stands in for.
 BESIDE_THE_CALL = {"s3:ListBucket", "ses:SendRawEmail", "secretsmanager:GetSecretValue"}
+
+
+ACTIONS_AT_THE_PORTS = {
+    "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem",
+    "dynamodb:ConditionCheckItem", "sqs:SendMessage", "s3:GetObject", "s3:PutObject", "ses:SendEmail",
+    "events:PutEvents", "secretsmanager:GetSecretValue",
+}  # fmt: skip
 
 
 def world_of(cloud):
@@ -37,6 +47,55 @@ def test_a_call_that_the_role_does_not_allow_is_refused_before_it_is_made():
         assert {use.action for use in rights.denied} == {"dynamodb:PutItem"}
         rights.end()
         ports.store.commit(Save(Customer("cus_1", "One")))  # a test's own writes are its own business
+
+
+# Rights that the nights below happen not to use, each with the moment in which it is needed.
+NEEDED_AT_OTHER_TIMES: set[tuple[str, str]] = set()
+
+
+def test_two_months_of_nights_with_everything_going_wrong_stay_within_the_rights_and_use_them_all():
+    used = _used_by_payloads() | _used_by_nights()
+    unused = {use for use in granted(WIRING, ACTIONS_AT_THE_PORTS) if use not in used}
+    assert {
+        (use.function, f"{use.action} {use.resource.rpartition('-')[2]}") for use in unused
+    } == NEEDED_AT_OTHER_TIMES
+
+
+def _used_by_payloads():
+    used = set()
+    for name in DIRECT:
+        with LocalCloud("memory", NOW, wiring=WIRING) as cloud:
+            rights = world_of(cloud)
+            invoke(cloud, FUNCTIONS[name.rpartition("/")[0]], PAYLOADS[name])
+            cloud.advance_to(NOW + timedelta(hours=1))
+            used |= _all_allowed(cloud, rights)
+    with LocalCloud("memory", NOW, wiring=WIRING) as cloud:
+        rights = world_of(cloud)
+        for call in CALLS:
+            invoke(cloud, FUNCTIONS[API], request_of(call))
+            cloud.engine.drain()
+        return used | _all_allowed(cloud, rights)
+
+
+def _used_by_nights():
+    used = set()
+    for seed in range(2):
+        with LocalCloud("memory", NOW, wiring=WIRING) as cloud:
+            rights = world_of(cloud)
+            cloud.gateway.behave("tok_late", ["declined:insufficient_funds", "timeout_charged", "declined:stolen_card"])
+            cloud.mail.behave("ap@late.example", "bounce")
+            cloud.ports = guarded(cloud.ports, rights)
+            cloud.set_faults(frozenset(), seed, Rates(duplicate=0.1, delay=0.1, crash=0.02, throttle=0.02))
+            cloud.engine.invoker.before.append(rights.begin)
+            cloud.advance_to(NOW + timedelta(days=60))
+            used |= _all_allowed(cloud, rights)
+    return used
+
+
+def _all_allowed(cloud, rights):
+    assert rights.denied == set()
+    assert [f.text for f in cloud.engine.invoker.failures if "AccessDenied" in f.text] == []
+    return rights.used
 
 
 @pytest.mark.moto

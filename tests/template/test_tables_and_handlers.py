@@ -77,6 +77,14 @@ def test_every_handler_can_be_imported_without_any_environment(wiring, monkeypat
         assert list(inspect.signature(handler).parameters) == ["event", "context"], function.id
 
 
+def test_the_routes_of_the_template_are_those_of_the_api(wiring):
+    importlib.import_module("functions.admin_api.app")
+    endpoints = importlib.import_module("functions.admin_api.routing").ENDPOINTS
+    answered = {(e.method, re.sub(r"<\w+>", "{}", e.path)): e.public for e in endpoints}
+    named = {(r.method, re.sub(r"\{\w+\}", "{}", r.path)): r.authorizer is None for r in wiring.routes}
+    assert named == answered
+
+
 def test_only_the_function_that_renders_carries_the_typesetter(wiring):
     carrying = {f.id for f in wiring.functions.values() if any("DocumentsLayer" in layer for layer in f.layers)}
     assert carrying == {"RenderPdfFunction"}

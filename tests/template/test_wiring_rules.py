@@ -148,7 +148,13 @@ def test_there_is_an_alarm_on_every_rule_that_falls_silent(wiring, template):
 
 def test_failed_and_late_runs_and_unknown_attempts_raise_an_alarm(template):
     own = [a.properties for a in template.of("AWS::CloudWatch::Alarm") if a.properties["Namespace"] == "Paidup"]
-    assert {a["MetricName"] for a in own} == {"run_failed", "run_late", "charge_unknown", "reconciled_unknown"}
+    assert {a["MetricName"] for a in own} == {
+        "not_billed",
+        "invoice_not_posted",
+        "run_late",
+        "charge_unknown",
+        "reconciled_unknown",
+    }
     assert all(a["Dimensions"] == [{"Name": "service", "Value": SERVICE}] for a in own)
     assert {a["MetricName"] for a in own} <= counted_by_the_handlers()
 
