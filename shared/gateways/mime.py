@@ -32,6 +32,8 @@ def check(mail: Mail) -> None:
 def address_of(value: str) -> str:
     """The address in `a@b` or `Name <a@b>`, fit for SMTP: its domain in ASCII. Raises MailRefused."""
     _, address = parseaddr(value)
+    if value.strip() != address and not value.rstrip().endswith(f"<{address}>"):
+        address = ""  # more than one, or something else beside it: versions of Python differ in what they make of it
     local, at, domain = address.rpartition("@")
     if not (at and local and domain and local.isascii() and len(address) <= ADDRESS_CHARS_MAX) or " " in address:
         raise MailRefused("not an address that mail can be sent to")

@@ -22,10 +22,11 @@ class SesMailer:
         self._configuration_set = configuration_set
 
     def send(self, mail: Mail) -> str:
+        raw = compose(mail)
         request = {
             "FromEmailAddress": mail.sender,
             "Destination": {"ToAddresses": [address_of(mail.to)]},
-            "Content": {"Raw": {"Data": compose(mail)}},
+            "Content": {"Raw": {"Data": raw}},
             "EmailTags": [{"Name": "notice_id", "Value": mail.notice_id}],
         }
         if self._configuration_set:
