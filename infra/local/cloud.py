@@ -53,6 +53,7 @@ class LocalCloud:
         self.log_level = log_level
         self.wiring = wiring or load_wiring(Path(template))
         self._stack = ExitStack()
+        self._watching: Calls | None = None
         self._open(start)
 
     def __enter__(self) -> LocalCloud:
@@ -91,13 +92,24 @@ class LocalCloud:
     def inject(self, calls: Calls, poisoned: Poisoned | None = None) -> None:
         """Put these faults in front of the ports, in place of any others."""
         self.use_ports(faulty(self.ports, calls, poisoned))
-        self.engine.invoker.before = [calls.begin]
+        self.watch(calls)
 
     def use_ports(self, ports: Ports) -> None:
         """What the functions get from now on, without faults unless these bring them."""
         bootstrap.install(ports)
-        self.engine.invoker.before = []
+        self.watch(None)
         self.engine.tick_faults = None
+
+    def watch(self, calls: Calls | None) -> None:
+        """Tell these calls, and no longer any others, when an invocation begins and ends."""
+        invoker = self.engine.invoker
+        if self._watching is not None:
+            invoker.before.remove(self._watching.begin)
+            invoker.after.remove(self._watching.end)
+        if calls is not None:
+            invoker.before.append(calls.begin)
+            invoker.after.append(calls.end)
+        self._watching = calls
 
     # ---- mail -----------------------------------------------------------------------------------
 
@@ -118,6 +130,7 @@ class LocalCloud:
             stack.enter_context(mock.patch.dict("os.environ", environ | {"AWS_REGION": self.wiring.region}))
             self.clock = VirtualClock(start)
             self._backend = stack.enter_context(_BACKENDS[self.backend](self.wiring, self.clock, CountingIds()))
+            self._watching = None
             self.engine = Engine(self.wiring, self.clock, self._backend.broker, self.every)
             self.gateway = self._backend.gateway
             self.mail = Post(self._backend.ports.mailer, self.clock, self._feedback)

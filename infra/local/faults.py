@@ -111,7 +111,10 @@ class RandomFaults:
 
 @dataclass(slots=True)
 class Calls:
-    """Counts calls and lets the plan's faults happen to them. Calls outside `functions` are left alone."""
+    """Counts the calls of invocations, and lets the plan's faults happen to them.
+
+    Calls outside any invocation, or of other functions than `functions`, are left alone.
+    """
 
     plan: Plan = field(default_factory=NoFaults)
     functions: frozenset[str] | None = None  # None: all
@@ -128,7 +131,7 @@ class Calls:
 
     def around(self, name: str, act: Callable[[], T], *, lost: Callable[[], T], throttled: Callable[[], T]) -> T:
         """Make the call, or what the plan makes of it. `lost` and `throttled` answer as the adapter would."""
-        if self.functions is not None and self._function not in self.functions:
+        if not self._function or (self.functions is not None and self._function not in self.functions):
             return act()
         self._of_invocation += 1
         call = Call(len(self.seen) + 1, self._function, self._invocation, self._of_invocation, name)
@@ -146,6 +149,10 @@ class Calls:
     def plain(self, name: str, act: Callable[[], T]) -> T:
         """A call whose adapter raises Unavailable when it is throttled or hears nothing."""
         return self.around(name, act, lost=_unavailable, throttled=_unavailable)
+
+    def end(self) -> None:
+        """The invocation has ended: what is called now is not the functions' doing."""
+        self._function = ""
 
     @property
     def function(self) -> str:

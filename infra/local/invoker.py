@@ -49,7 +49,8 @@ class Invoker:
         self.invocations: Counter[str] = Counter()
         self.failures: deque[Failure] = deque(maxlen=ERRORS_KEPT)
         self.on_failure: Callable[[Failure], None] = lambda failure: None
-        self.before: list[Callable[[str], None]] = []  # called with the function's name before each invocation
+        self.before: list[Callable[[str], None]] = []  # called with the function's id before each invocation
+        self.after: list[Callable[[], None]] = []
 
     def next_number(self) -> int:
         self._number += 1
@@ -69,6 +70,9 @@ class Invoker:
             return self._failed(name, "crash", f"simulated crash: {crash}")
         except Exception:  # noqa: BLE001 - Lambda survives whatever a handler raises
             return self._failed(name, "error", traceback.format_exc())
+        finally:
+            for done in self.after:
+                done()
 
     def _failed(self, name: str, status: Literal["error", "crash"], text: str) -> Result:
         failure = Failure(name, self._now(), text)

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from infra.local.cloud import LocalCloud
+from infra.local.aws_faults import faulty_aws
+from infra.local.cloud import BackendName, LocalCloud
 from infra.local.faults import FAULTS, Call, Calls, Fault, NoFaults, OneFault
 from infra.wiring import Wiring
 from tests.integration.world import World
@@ -51,22 +52,24 @@ class Outcome:
         return "\n    ".join(parts)
 
 
-def calls_of(scenario: Scenario, wiring: Wiring) -> tuple[list[Call], list[str]]:
+def calls_of(scenario: Scenario, wiring: Wiring, backend: BackendName = "memory") -> tuple[list[Call], list[str]]:
     """Every call of the run without faults, and the state that it comes to."""
-    with _world(wiring) as world:
+    with _world(wiring, backend) as world:
         calls = _run(scenario, world, Calls(NoFaults(), background(wiring)))
         assert not broken(world.cloud), "\n".join(broken(world.cloud))
         assert not world.cloud.engine.invoker.failures
         return calls.seen, state(world.cloud)
 
 
-def sweep(scenario: Scenario, wiring: Wiring, nth: int = 1, of: int = 1) -> Iterator[Outcome]:
+def sweep(
+    scenario: Scenario, wiring: Wiring, backend: BackendName = "memory", *, nth: int = 1, of: int = 1
+) -> Iterator[Outcome]:
     """An outcome for each telling call of the faultless run and each fault; or for the nth `of` so many parts."""
-    calls, expected = calls_of(scenario, wiring)
+    calls, expected = calls_of(scenario, wiring, backend)
     for position, call in enumerate(telling(calls)):
         if position % of == nth - 1:
             for kind in FAULTS:
-                yield one(scenario, wiring, call, kind, expected)
+                yield one(scenario, wiring, backend, call, kind, expected)
 
 
 def telling(calls: list[Call]) -> list[Call]:
@@ -87,8 +90,10 @@ def telling(calls: list[Call]) -> list[Call]:
     return chosen
 
 
-def one(scenario: Scenario, wiring: Wiring, call: Call, kind: Fault, expected: list[str]) -> Outcome:
-    with _world(wiring) as world:
+def one(
+    scenario: Scenario, wiring: Wiring, backend: BackendName, call: Call, kind: Fault, expected: list[str]
+) -> Outcome:
+    with _world(wiring, backend) as world:
         _run(scenario, world, Calls(OneFault(call.number, kind), background(wiring)))
         found = state(world.cloud)
         return Outcome(
@@ -115,10 +120,14 @@ def state(cloud: LocalCloud) -> list[str]:
     return sorted(
         [
             *(
-                f"invoice of {i.customer_id} {i.status} {i.total_minor} open {i.residual_minor} {i.due_on} {lines[i.id]}"
+                f"invoice {i.customer_id} {i.status} {i.total_minor} open {i.residual_minor} {i.due_on} {lines[i.id]}"
                 for i in facts.invoices
             ),
-            *(f"payment of {p.customer_id} {p.status} {p.amount_minor} {p.method}" for p in facts.payments),
+            *(
+                f"payment of {p.customer_id} {p.status} {p.amount_minor} {p.method}"
+                for p in facts.payments
+                if p.status != "failed"  # provably not processed, and tried again
+            ),
             *(f"notice to {n.customer_id} {n.kind} {n.status} {n.tier}" for n in facts.notices),
             *(f"charge on {c.token} {c.amount_minor} {c.status}" for c in cloud.gateway.charges),
             *(f"mail to {s.mail.to}" for s in cloud.mail.sent),
@@ -128,16 +137,29 @@ def state(cloud: LocalCloud) -> list[str]:
 
 def _run(scenario: Scenario, world: World, calls: Calls) -> Calls:
     scenario.prepare(world)
-    world.cloud.inject(calls)
-    scenario.act(world)
-    world.cloud.use_ports(world.cloud.ports)
+    with _faults(world.cloud, calls):
+        scenario.act(world)
     scenario.recover(world)
     return calls
 
 
 @contextmanager
-def _world(wiring: Wiring) -> Iterator[World]:
-    with LocalCloud("memory", wiring=wiring, every=timedelta(hours=1), log_level="CRITICAL") as cloud:
+def _faults(cloud: LocalCloud, calls: Calls) -> Iterator[None]:
+    """In memory at the ports; on moto at each request of the SDK."""
+    if cloud.backend == "memory":
+        cloud.inject(calls)
+        yield
+        cloud.use_ports(cloud.ports)
+        return
+    cloud.watch(calls)
+    with faulty_aws(calls):
+        yield
+    cloud.watch(None)
+
+
+@contextmanager
+def _world(wiring: Wiring, backend: BackendName) -> Iterator[World]:
+    with LocalCloud(backend, wiring=wiring, every=timedelta(hours=1), log_level="CRITICAL") as cloud:
         yield World(cloud)
 
 
