@@ -49,7 +49,7 @@ class Check(Generic[E]):
 Change = Save[Any] | Remove[Any] | Check[Any]
 
 
-class Conflict(Exception):  # noqa: N818 - it is an answer, not a mistake
+class Conflict(Exception):
     """A condition of a transaction failed and nothing was written. `failed` are the positions of the changes."""
 
     def __init__(self, failed: tuple[int, ...]) -> None:
@@ -57,8 +57,15 @@ class Conflict(Exception):  # noqa: N818 - it is an answer, not a mistake
         self.failed = failed
 
 
-class Unavailable(Exception):  # noqa: N818
-    """A service is throttling or away; the work is left where it is and tried again later."""
+class Unavailable(Exception):
+    """A service is throttling or away; the work is left where it is and tried again later.
+
+    The call may have had its effect: an answer may only have been lost. Throttled says that it had none.
+    """
+
+
+class Throttled(Unavailable):
+    """The service turned the call away unread: it had no effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,8 @@ class Store(Protocol):
         """
 
     def commit(self, *changes: Change) -> None:
-        """All of at most COMMIT_MAX changes, or none. Raises Conflict when a condition fails, Unavailable when throttled.
+        """All of at most COMMIT_MAX changes, or none. Raises Conflict when a condition fails, Unavailable when throttled
+        or nobody answers.
 
         Committing the very same changes again after an answer was lost is recognised, and is not a conflict.
         """
@@ -140,7 +148,7 @@ PAYMENTS_UNRESOLVED = Index("payments_unresolved", Payment)  # sharded, pending 
 NOTICES = Index("notices", Notice)  # sharded by notice; sort: created_at#id
 NOTICES_BY_CUSTOMER = Index("notices_by_customer", Notice)  # sort: created_at#id
 NOTICES_BY_RUN = Index("notices_by_run", Notice)  # sort: status#id
-NOTICES_PENDING = Index("notices_pending", Notice)  # sharded; sort: created_at#id
+NOTICES_PENDING = Index("notices_pending", Notice)  # sharded; sort: retry_at or created_at#id
 BILL_RUNS = Index("bill_runs", BillRun)  # partition "all"; sort: created_at#id
 BILL_RUNS_ACTIVE = Index("bill_runs_active", BillRun)  # partition "all", pending, generating or posting; sort: due#id
 PAYMENT_RUNS = Index("payment_runs", PaymentRun)  # partition "all"; sort: created_at#id
@@ -192,13 +200,15 @@ class Mail:
     attachments: tuple[Attachment, ...] = ()
 
 
-class MailRefused(Exception):  # noqa: N818
+class MailRefused(Exception):
     """The provider will not take this mail, now or later: the message says why."""
 
 
 class Mailer(Protocol):
     def send(self, mail: Mail) -> str:
-        """The provider's message id. Raises Unavailable when throttled, MailRefused when it never will go."""
+        """The provider's message id. Raises Throttled when it was turned away, Unavailable when nobody knows whether it
+        went, MailRefused when it never will go.
+        """
 
 
 QueueName = Literal["bill_run", "post", "notice", "document", "charge", "assess"]

@@ -31,6 +31,7 @@ from shared.ports import (
     Remove,
     Save,
     Store,
+    Throttled,
     Unavailable,
 )
 
@@ -148,7 +149,7 @@ class Calls:
 
     def plain(self, name: str, act: Callable[[], T]) -> T:
         """A call whose adapter raises Unavailable when it is throttled or hears nothing."""
-        return self.around(name, act, lost=_unavailable, throttled=_unavailable)
+        return self.around(name, act, lost=_unavailable, throttled=_throttled)
 
     def end(self) -> None:
         """The invocation has ended: what is called now is not the functions' doing."""
@@ -160,7 +161,11 @@ class Calls:
 
 
 def _unavailable() -> NoReturn:
-    raise Unavailable("simulated: throttled, or the answer was lost")
+    raise Unavailable("simulated: the answer was lost")
+
+
+def _throttled() -> NoReturn:
+    raise Throttled("simulated: throttled")
 
 
 class FaultyStore:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from infra.local.events import Event, mail_feedback
 from shared.gateways.memory import MailOutcome
-from shared.ports import Bus, Clock, Mail, Mailer, Unavailable
+from shared.ports import Bus, Clock, Mail, Mailer, Throttled
 
 SOURCE = "paidup"
 
@@ -64,7 +64,7 @@ class Post:
     def send(self, mail: Mail) -> str:
         outcome = self._outcomes.get(mail.to.lower(), "delivered")
         if outcome == "throttle":
-            raise Unavailable("Maximum sending rate exceeded.")
+            raise Throttled("Maximum sending rate exceeded.")
         message_id = self._inner.send(mail)
         at = self._clock.now()
         self.sent.append(Sent(len(self.sent) + 1, message_id, mail, at))

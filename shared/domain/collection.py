@@ -12,7 +12,7 @@ class CollectionState:
 
     `worst_tier` is the most severe tier whose notice was recorded in this episode: lower ones are not sent again.
     `next_on` is the first local date on which an evaluation can find something to do, as far as is known from
-    `oldest_due_on` and the settings of `settings_version`.
+    `oldest_due_on` and the settings of `settings_version`. `ended_on` is the day the last episode ended on.
     """
 
     customer_id: str
@@ -23,4 +23,5 @@ class CollectionState:
     oldest_due_on: date | None = None
     settings_version: int = 0
     next_on: date | None = None
+    ended_on: date | None = None
     version: int = 0

@@ -138,7 +138,7 @@ class Invoice:
             raise Refused("attempt_open", f"invoice {self.number} has a payment under way; wait for its outcome")
         if self.residual_minor != max(self.total_minor, 0):
             raise Refused("paid", f"something is paid on invoice {self.number}; refund it, or issue a credit memo")
-        return replace(self, status="void", residual_minor=0, voided_at=at)
+        return replace(self, status="void", residual_minor=0, voided_at=at, next_attempt_on=None)
 
     def paid(self, amount_minor: int, at: datetime) -> Invoice:
         """The residual less an allocation of at most the residual."""
@@ -147,7 +147,9 @@ class Invoice:
                 "too_much", f"{amount_minor} is not between 1 and the residual of {self.id}, {self.residual_minor}"
             )
         residual = self.residual_minor - amount_minor
-        return replace(self, residual_minor=residual, settled_at=None if residual else at)
+        if residual:
+            return replace(self, residual_minor=residual)
+        return replace(self, residual_minor=0, settled_at=at, next_attempt_on=None, retries=0)
 
     def reopened(self, amount_minor: int) -> Invoice:
         """What a refund gives back is owed again, with the original due date."""

@@ -33,6 +33,7 @@ class Notice:
     by_hand: bool = False
     claimed_at: datetime | None = None
     attempts: int = 0
+    retry_at: datetime | None = None  # pending, but not before this instant: the mail service asked for patience
     sent_at: datetime | None = None
     to: str | None = None
     message_id: str | None = None

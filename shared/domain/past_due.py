@@ -14,7 +14,6 @@ from shared.domain.policy import CustomerClass
 from shared.domain.settings import Tier
 
 ONE_DAY = timedelta(days=1)
-TIERS = 3
 PAST_DUE_IDS_KEPT = 200  # invoices remembered between two evaluations
 
 
@@ -28,7 +27,7 @@ class Facts:
     open: Sequence[Invoice]
     state: CollectionState
     off: OffReason | None  # why past-due mail may not go, if it may not
-    settled_before: Sequence[Invoice] = ()  # invoices past due at the last evaluation that are settled by now
+    settled_on: Sequence[date | None] = ()  # when those past due at the last evaluation were settled; None: were not
     settings_version: int = 0
 
 
@@ -51,7 +50,7 @@ def evaluate(facts: Facts, on: date) -> Evaluation:
     """Where the customer stands on a local date and what that calls for, most severe first."""
     late = sorted((i for i in facts.open if i.payment_status(on) == "overdue"), key=_due)
     if not late:
-        return Evaluation(0, None, None, _no_episode(facts.state, on))
+        return Evaluation(0, None, None, replace(ended(facts.state, on), assessed_on=on))
     chased = chasable(late, facts.customer, facts.its_class, on)
     number, tier = tier_of(chased, facts.tiers, on)
     since = _episode_since(late, facts)
@@ -75,9 +74,10 @@ def tier_of(chased: Sequence[Invoice], tiers: Sequence[Tier], on: date) -> tuple
 def chasable(late: Iterable[Invoice], customer: Customer, its_class: CustomerClass, on: date) -> list[Invoice]:
     """The overdue invoices that are chased: not on hold, and more in sum than their policy's threshold.
 
-    The threshold is compared with what is past due under that policy, per currency.
+    The threshold is compared with what is past due under that policy, per currency. An invoice whose charge is under
+    way or unknown is left alone: it may be paid.
     """
-    free = [i for i in late if not i.on_hold(on) and not customer.on_hold(on)]
+    free = [i for i in late if not i.on_hold(on) and not customer.on_hold(on) and i.open_attempt_id is None]
     groups: dict[tuple[str, str], list[Invoice]] = {}
     for invoice in free:
         groups.setdefault((_policy_name(invoice), invoice.currency), []).append(invoice)
@@ -97,9 +97,12 @@ def _due(invoice: Invoice) -> date:
     return invoice.due_on or date.max
 
 
-def _no_episode(state: CollectionState, on: date) -> CollectionState:
+def ended(state: CollectionState, on: date) -> CollectionState:
+    """The state with no episode: falling behind again starts over from day 1."""
+    if state.episode_since is None:
+        return state
     return replace(
-        state, episode_since=None, worst_tier=0, past_due_ids=(), oldest_due_on=None, next_on=None, assessed_on=on
+        state, episode_since=None, worst_tier=0, past_due_ids=(), oldest_due_on=None, next_on=None, ended_on=on
     )
 
 
@@ -109,13 +112,12 @@ def _episode_since(late: Sequence[Invoice], facts: Facts) -> date:
     Everything known to be past due then may have been settled before the invoices that are late now fell past due:
     then there was a moment with nothing past due, and a new episode began.
     """
-    begun = _due(late[0]) + ONE_DAY
+    begun = max(_due(late[0]) + ONE_DAY, facts.state.ended_on or date.min)  # a refund may reopen an old invoice
     since = facts.state.episode_since
     if since is None:
         return begun
     known = set(facts.state.past_due_ids)
-    ends = [i.settled_at or i.voided_at for i in facts.settled_before]
-    broken = not known & {i.id for i in late} and all(end is not None and end.date() < begun for end in ends)
+    broken = not known & {i.id for i in late} and all(end is not None and end < begun for end in facts.settled_on)
     return begun if broken else since
 
 

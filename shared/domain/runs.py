@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal
+
+from shared.domain.errors import Refused
 
 BillRunStatus = Literal["pending", "generating", "completed", "posting", "posted", "cancelled", "failed"]
 PaymentRunStatus = Literal["pending", "waiting", "collecting", "completed", "failed"]
 Job = Literal["bill_run", "payment_run", "past_due", "account_summary"]
 OutcomeWord = Literal["succeeded", "declined", "failed", "unknown", "skipped"]
 Phase = Literal["generate", "post", "charge"]
+
+ROUNDS_MAX = 50  # postings of one run; each but the last must have posted something
+TAKEN_MAX = 1_000  # stretches of imported numbers ahead of a series
+NUMBER_DIGITS_MAX = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +37,27 @@ class BillRun:
     post_cursor: str | None = None  # where the planning of the current round goes on
     post_chunks: int = 0
     post_all: bool = True  # the current round also posts flagged drafts
+    something_posted: bool = False  # set in the transaction that posts the first invoice: no way back from there
     reason: str | None = None  # why failed or cancelled
     created_at: datetime | None = None
     created_by: str | None = None
     completed_at: datetime | None = None
     posted_at: datetime | None = None
     version: int = 0
+
+    def posting(self, include_flagged: bool) -> BillRun:
+        """A round of posting begins: what is still a draft is posted, the flagged ones too or not. PRODUCT 4, 5."""
+        if self.status != "completed":
+            raise Refused("not_completed", f"bill run {self.id} is {self.status}; only a completed run can be posted")
+        if self.post_round >= ROUNDS_MAX:
+            raise Refused("too_many_rounds", f"bill run {self.id} was posted {ROUNDS_MAX} times; post the rest singly")
+        return self.next_round(include_flagged)
+
+    def next_round(self, include_flagged: bool) -> BillRun:
+        return replace(
+            self, status="posting", post_round=self.post_round + 1, post_cursor="", post_chunks=0,
+            post_all=include_flagged,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +93,7 @@ class Chunk:
     round: int = 0
     failures: tuple[Failure, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
+    drafts: int = 0  # generate: made by the worker that finished the chunk
     version: int = 0
 
 
@@ -105,12 +127,51 @@ class Watermark:
 
 @dataclass(frozen=True, slots=True)
 class NumberSeries:
-    """The last number used in a series; numbers are taken in the transaction that posts, so there are no gaps."""
+    """The last number used in a series; numbers are taken in the transaction that posts, so there are no gaps.
+
+    `taken` are stretches (first, last) ahead of it that imported invoices brought with them: they are passed over.
+    """
 
     name: str
     prefix: str
     last: int = 0
+    taken: tuple[tuple[int, int], ...] = ()
     version: int = 0
 
     def number(self, value: int) -> str:
         return f"{self.prefix}{value:06d}"
+
+    def next(self) -> NumberSeries:
+        """The series with its next number used: `last` is that number."""
+        value = self.last + 1
+        for first, last in self.taken:  # ascending
+            if first <= value <= last:
+                value = last + 1
+        return replace(self, last=value, taken=tuple(t for t in self.taken if t[1] > value))
+
+    def value(self, number: str) -> int | None:
+        """Which number of this series that is; None if it is none of it."""
+        digits = number.removeprefix(self.prefix)
+        if not (digits.isascii() and digits.isdecimal() and len(digits) <= NUMBER_DIGITS_MAX):
+            return None
+        return int(digits) if self.number(int(digits)) == number and int(digits) > 0 else None
+
+    def reserved(self, value: int) -> NumberSeries:
+        """The series with a number taken by an imported invoice. Refused if it is used or taken."""
+        if value <= self.last or any(first <= value <= last for first, last in self.taken):
+            raise Refused("number_taken", f"the number {self.number(value)} is taken; give another, or none")
+        taken = _joined(sorted([*self.taken, (value, value)]))
+        if len(taken) > TAKEN_MAX:
+            raise Refused("too_many_numbers", f"too many gaps after {self.number(self.last)}; import numbers in order")
+        return replace(self, taken=taken)
+
+
+def _joined(stretches: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Neighbours become one."""
+    joined: list[tuple[int, int]] = []
+    for first, last in stretches:
+        if joined and joined[-1][1] + 1 == first:
+            joined[-1] = (joined[-1][0], last)
+        else:
+            joined.append((first, last))
+    return tuple(joined)

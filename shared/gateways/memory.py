@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from shared.domain.ids import derive_id
 from shared.gateways.mime import check
-from shared.ports import Mail, Unavailable
+from shared.ports import Mail, Throttled
 
 MailOutcome = Literal["delivered", "bounce", "complaint", "throttle"]
 MAIL_OUTCOMES: tuple[MailOutcome, ...] = get_args(MailOutcome)
@@ -69,7 +69,7 @@ class MemoryMailer:
         check(mail)
         outcome = self._outcomes.get(mail.to.lower(), "delivered")
         if outcome == "throttle":
-            raise Unavailable("mail is throttled")
+            raise Throttled("mail is throttled")
         message_id = derive_id("mail-", mail.notice_id, len(self.accepted))
         self.accepted.append(Accepted(message_id, mail, outcome))
         return message_id

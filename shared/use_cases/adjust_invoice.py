@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from shared.contracts.messages import RenderInvoice
 from shared.domain.errors import Invalid, Refused
 from shared.domain.ids import derive_id
 from shared.domain.invoice import Invoice, Line, parts, totalled
 from shared.domain.money import format_minor
 from shared.domain.payment import Allocation, Payment
-from shared.domain.runs import NumberSeries
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
 from shared.use_cases.charge_invoice import grown_credit
 from shared.use_cases.create_invoice import create_invoice
 from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, invoice_of, local_on, settings_of
-from shared.use_cases.post_invoices import SERIES
+from shared.use_cases.post_invoices import SERIES, series_of
 from shared.use_cases.refresh_episode import refresh_episode
 
 Kind = Literal["credit", "debit"]
@@ -50,9 +50,10 @@ def adjust_invoice(
     wanted = tuple(lines) if lines is not None else _whole(amount_minor or 0, reason)
     memo = _memo(invoice, kind, reason, adjustment_id, ports)
     if kind == "debit":
-        done = create_invoice(memo, wanted, True, ports)
+        done = _post_debit(memo, wanted, ports)
     else:
         done = _post_credit(memo, tuple(_negated(line) for line in wanted), invoice_id, ports)
+        ports.queue.send("document", [RenderInvoice(invoice_id=done.id).body()])
         refresh_episode(invoice.customer_id, ports)
     return Adjustment(adjustment_id, kind, invoice_id, done, abs(done.total_minor), reason)
 
@@ -71,6 +72,13 @@ def _whole(amount_minor: int, reason: str) -> tuple[Line, ...]:
     if amount_minor <= 0:
         raise Invalid("amount", "must be more than zero")
     return (Line(name=reason, amount_minor=amount_minor, unit_amount_minor=amount_minor, taxable=False),)
+
+
+def _post_debit(memo: Invoice, lines: tuple[Line, ...], ports: Ports) -> Invoice:
+    if totalled(memo, lines).total_minor <= 0:
+        raise Invalid("lines", "a debit must be more than zero in sum")
+    begun = ports.store.get(Invoice, memo.id)  # perhaps on another day
+    return create_invoice(replace(memo, invoice_date=begun.invoice_date) if begun else memo, lines, True, ports)
 
 
 def _negated(line: Line) -> Line:
@@ -92,7 +100,7 @@ def _post_credit(memo: Invoice, lines: tuple[Line, ...], invoice_id: str, ports:
             ports.store.commit(*changes, *map(Save, parts(memo.id, lines)))
         except Conflict:
             continue
-        return posted
+        return replace(posted, version=1)
     raise Unavailable(f"invoice {invoice_id} kept changing while it was credited")
 
 
@@ -110,10 +118,9 @@ def _check_amount(memo: Invoice, invoice: Invoice) -> None:
 def _credit_changes(memo: Invoice, invoice: Invoice, ports: Ports) -> tuple[Invoice, list[Change]]:
     now, amount = ports.clock.now(), -memo.total_minor
     customer, settings = customer_of(ports, invoice.customer_id), settings_of(ports)
-    prefix = SERIES["credit_memo"]
-    series = ports.store.get(NumberSeries, "series", prefix) or NumberSeries(prefix, prefix)
+    series = series_of(ports, SERIES["credit_memo"]).next()
     on = local_on(now, customer, settings)
-    posted = memo.posted(series.number(series.last + 1), on, now, on)
+    posted = memo.posted(series.number(series.last), on, now, on)
     paid = min(amount, invoice.residual_minor)
     payment = Payment(
         id=derive_id("pay_", memo.id), customer_id=customer.id, currency=memo.currency, amount_minor=amount,
@@ -122,9 +129,9 @@ def _credit_changes(memo: Invoice, invoice: Invoice, ports: Ports) -> tuple[Invo
     )  # fmt: skip
     credited = replace(invoice, credited_minor=invoice.credited_minor + amount)
     changes: list[Change] = [
-        Save(posted), Save(replace(series, last=series.last + 1)), Save(payment),
+        Save(posted), Save(series), Save(payment),
         Save(credited.paid(paid, now) if paid else credited),
     ]  # fmt: skip
     if amount > paid:
         changes.append(Save(grown_credit(customer.id, memo.currency, amount - paid, ports)))
-    return replace(posted, version=1), changes
+    return posted, changes

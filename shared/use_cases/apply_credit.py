@@ -9,16 +9,40 @@ from shared.domain.ids import derive_id
 from shared.domain.invoice import Invoice
 from shared.domain.payment import Allocation, CreditBalance, Payment
 from shared.ports import Conflict, Ports, Save, Unavailable
-from shared.use_cases.lookups import CONFLICT_RETRIES, open_invoices
+from shared.use_cases.lookups import CONFLICT_RETRIES, OPEN_INVOICES_MAX, open_invoices
+from shared.use_cases.refresh_episode import refresh_episode
 
 ALLOCATIONS_MAX = 90  # invoices paid in one transaction
+ROUNDS_MAX = OPEN_INVOICES_MAX // ALLOCATIONS_MAX + 1
 
 
-def apply_credit(customer_id: str, currency: str, ports: Ports, also: Sequence[str] = ()) -> Payment | None:
-    """Pay as much as the credit allows, oldest due first; None if there is no credit or nothing to pay.
+def apply_credits(posted: Sequence[Invoice], ports: Ports) -> None:
+    """Let the credit of the customers of newly posted invoices pay what they owe. Without credit it costs one read."""
+    keys = sorted({(i.customer_id, i.currency) for i in posted})
+    for balance in ports.store.get_many(CreditBalance, keys):
+        if balance.amount_minor:
+            also = [i.id for i in posted if i.customer_id == balance.customer_id]
+            apply_credit(balance.customer_id, balance.currency, ports, also)
+
+
+def apply_credit(customer_id: str, currency: str, ports: Ports, also: Sequence[str] = ()) -> list[Payment]:
+    """Pay as much as the credit allows, oldest due first; empty if there is no credit or nothing to pay.
 
     Invoices with a charge under way are left alone: what is being charged is their residual of that moment.
     """
+    payments: list[Payment] = []
+    for _ in range(ROUNDS_MAX):
+        payment = _apply_some(customer_id, currency, ports, also)
+        if payment is None:
+            break
+        payments.append(payment)
+    if payments:
+        refresh_episode(customer_id, ports)
+    return payments
+
+
+def _apply_some(customer_id: str, currency: str, ports: Ports, also: Sequence[str]) -> Payment | None:
+    """One payment, for as many invoices as fit into a transaction."""
     for _ in range(CONFLICT_RETRIES):
         balance = ports.store.get(CreditBalance, customer_id, currency)
         if balance is None or balance.amount_minor == 0:

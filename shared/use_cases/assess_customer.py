@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from shared.domain.collection import CollectionState
@@ -46,20 +46,22 @@ def assess_customer(customer_id: str, occurred_at: datetime, ports: Ports) -> As
 def facts_of(customer: Customer, state: CollectionState, settings: Settings, on: date, ports: Ports) -> Facts:
     """What an evaluation needs to know of a customer."""
     found = open_invoices(ports, customer.id, also=state.past_due_ids)
-    late = {i.id for i in found}
-    gone = ports.store.get_many(Invoice, [(i, "") for i in state.past_due_ids if i not in late])
+    still = {i.id for i in found}
+    gone = ports.store.get_many(Invoice, [(i, "") for i in state.past_due_ids if i not in still])
+    ends = (i.settled_at or i.voided_at for i in gone)
     return Facts(
         customer=customer, its_class=class_of(ports, customer.class_id), open=found, state=state,
         tiers=settings.automations.past_due.tiers, off=why_off("past_due", customer, settings, on),
-        settled_before=gone, settings_version=settings.version,
+        settled_on=tuple(local_on(at, customer, settings) if at else None for at in ends),
+        settings_version=settings.version,
     )  # fmt: skip
 
 
 def _record(
     result: Evaluation, state: CollectionState, notice: Notice | None, customer: Customer, ports: Ports
 ) -> None:
-    if result.state == state:
-        return
+    if notice is None and replace(result.state, assessed_on=state.assessed_on) == state:
+        return  # nothing to remember: evaluating an earlier day after this one would find nothing either
     if notice is None:
         ports.store.commit(Save(result.state))
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -10,15 +10,17 @@ from shared.domain.customer import Customer, why_off
 from shared.domain.invoice import Invoice
 from shared.domain.money import format_minor
 from shared.domain.notice import Notice
+from shared.domain.past_due import chasable, tier_of
 from shared.domain.payment import Payment, PaymentMethod
 from shared.domain.settings import Settings
 from shared.ports import Attachment, Ports
 from shared.rendering.defaults import default_template
 from shared.rendering.mail import RenderedMail, render_mail
-from shared.use_cases.lookups import open_invoices
+from shared.use_cases.lookups import class_of, open_invoices
 from shared.use_cases.render_document import document_key
 
 PAST_DUE_KINDS = ("past_due_1", "past_due_2", "past_due_3")
+ABOUT_MAX = 90  # invoices watched in the claim of a notice, the oldest due: a transaction holds 100 changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,11 @@ class NotReady:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
+    """`about` are invoices that must not change between this and the claim: nobody is chased after paying."""
+
     mail: RenderedMail
     attachments: tuple[Attachment, ...] = ()
+    about: tuple[Invoice, ...] = ()
 
 
 Composition = Composed | Suppressed | NotReady
@@ -46,9 +51,7 @@ Composition = Composed | Suppressed | NotReady
 
 def compose(notice: Notice, customer: Customer, settings: Settings, on: date, ports: Ports) -> Composition:
     """The mail, or why there is none. `on` is the customer's local date."""
-    if not customer.email:
-        return Suppressed("no_address")
-    if customer.email_problem is not None:
+    if not customer.mailable():
         return Suppressed("no_address")
     if (off := _switched_off(notice, customer, settings, on)) is not None:
         return Suppressed(off)
@@ -76,6 +79,8 @@ def _invoice(notice: Notice, customer: Customer, settings: Settings, ports: Port
     invoice = ports.store.get(Invoice, notice.subject_id)
     if invoice is None or invoice.status != "posted":
         return Suppressed("not_posted")
+    if notice.kind == "reminder" and invoice.residual_minor == 0 and not notice.by_hand:
+        return Suppressed("paid")
     pdf = ports.files.read(document_key(invoice.id))
     if pdf is None:
         return NotReady(invoice.id)
@@ -84,16 +89,31 @@ def _invoice(notice: Notice, customer: Customer, settings: Settings, ports: Port
 
 
 def _past_due(notice: Notice, customer: Customer, settings: Settings, on: date, ports: Ports) -> Composition:
-    """Everything past due at this moment, per currency; nobody is chased after paying."""
+    """Everything past due at this moment, per currency, if it is still what the notice was recorded for."""
     late = past_due(open_invoices(ports, customer.id), on)
     if not late:
         return Suppressed("paid")
+    if not notice.by_hand and (outdated := _outdated(notice, late, customer, settings, on, ports)) is not None:
+        return Suppressed(outdated)
     data = {
         **_shared(customer, settings), "tier": notice.tier or 1,
         "invoices": [{**_said(i), "days_past_due": (on - i.due_on).days if i.due_on else 0} for i in late],
         "totals": [{"currency": c, "amount": format_minor(minor, c)} for c, minor in sums(late).items()],
     }  # fmt: skip
-    return Composed(render_mail(default_template(notice.kind), data))
+    return Composed(render_mail(default_template(notice.kind), data), about=tuple(late[:ABOUT_MAX]))
+
+
+def _outdated(
+    notice: Notice, late: Sequence[Invoice], customer: Customer, settings: Settings, on: date, ports: Ports
+) -> str | None:
+    """Why a tier's notice must not go any more: the customer has left the tier, one way or the other."""
+    chased = chasable(late, customer, class_of(ports, customer.class_id), on)
+    if not chased:
+        return "not_chased"
+    tier, _ = tier_of(chased, settings.automations.past_due.tiers, on)
+    if notice.tier is None or tier == notice.tier:
+        return None
+    return "paid" if tier < notice.tier else "superseded"
 
 
 def _payment(notice: Notice, customer: Customer, settings: Settings, ports: Ports) -> Composition:
@@ -102,6 +122,8 @@ def _payment(notice: Notice, customer: Customer, settings: Settings, ports: Port
         return Suppressed("no_payment")
     ids = [a.invoice_id for a in payment.allocations] or [payment.invoice_id or ""]
     invoices = ports.store.get_many(Invoice, [(i, "") for i in ids])
+    if notice.kind == "payment_failed" and not notice.by_hand and not any(i.residual_minor for i in invoices):
+        return Suppressed("paid")
     method = ports.store.get(PaymentMethod, customer.id, payment.payment_method_id or "")
     data = {
         **_shared(customer, settings),
@@ -137,7 +159,8 @@ def _shared(customer: Customer, settings: Settings) -> dict[str, object]:
 
 def _said(invoice: Invoice) -> Mapping[str, object]:
     return {
-        "number": invoice.number or "", "invoice_date": str(invoice.invoice_date), "due_on": str(invoice.due_on) if invoice.due_on else None,
+        "number": invoice.number or "", "invoice_date": str(invoice.invoice_date),
+        "due_on": str(invoice.due_on) if invoice.due_on else None,
         "total": format_minor(invoice.total_minor, invoice.currency), "currency": invoice.currency,
         "residual": format_minor(invoice.residual_minor, invoice.currency), "type": invoice.type,
     }  # fmt: skip

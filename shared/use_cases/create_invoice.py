@@ -6,22 +6,68 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
-from shared.domain.errors import Refused
+from shared.domain.errors import Refused, Stale
 from shared.domain.invoice import Invoice, InvoiceLines, Line, part_count, parts, totalled
-from shared.ports import Change, Ports, Remove, Save
-from shared.use_cases.lookups import customer_of, invoice_of
-from shared.use_cases.post_invoices import post_invoice
+from shared.domain.records import Owner
+from shared.ports import Change, Conflict, Ports, Remove, Save, Unavailable
+from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, invoice_of, lines_of
+from shared.use_cases.post_invoices import INVOICE_PREFIX, SERIES, post_invoice, series_of
 
 
 def create_invoice(draft: Invoice, lines: Sequence[Line], post: bool, ports: Ports) -> Invoice:
     """Store a draft with these lines, the customer's tax rate on it, and post it if asked to.
 
-    The draft's own number and due date, where it has them, are kept: an imported invoice stays what it was.
+    The draft's own number and due date, where it has them, are kept: an imported invoice stays what it was. Creating
+    the same again goes on where the first attempt stopped. Refused if the id or the number is taken by another.
     """
-    customer = customer_of(ports, draft.customer_id)
-    invoice = totalled(replace(draft, tax_rate_percent=customer.tax_rate_percent, created_at=ports.clock.now()), lines)
-    ports.store.commit(Save(invoice), *map(Save, parts(invoice.id, tuple(lines))))
-    return post_invoice(invoice.id, ports) if post else replace(invoice, version=1)
+    customer, lines = customer_of(ports, draft.customer_id), tuple(lines)
+    rate = draft.tax_rate_percent if draft.adjusts_invoice_id else customer.tax_rate_percent
+    invoice = totalled(replace(draft, tax_rate_percent=rate, created_at=ports.clock.now()), lines)
+    stored = _stored(invoice, lines, ports)
+    return post_invoice(invoice.id, ports) if post else stored
+
+
+def _stored(invoice: Invoice, lines: tuple[Line, ...], ports: Ports) -> Invoice:
+    for _ in range(CONFLICT_RETRIES):
+        known = ports.store.get(Invoice, invoice.id)
+        if known is not None:
+            if not _same(known, invoice, lines, ports):
+                raise Refused("id_taken", f"the id {invoice.id} is taken by another invoice: choose another")
+            return known
+        try:
+            ports.store.commit(Save(invoice), *map(Save, parts(invoice.id, lines)), *_numbered(invoice, ports))
+        except Conflict:
+            continue
+        return replace(invoice, version=1)
+    raise Unavailable(f"invoice {invoice.id} could not be stored")
+
+
+def _same(known: Invoice, new: Invoice, lines: tuple[Line, ...], ports: Ports) -> bool:
+    """Whether the stored invoice was made from the same values; what posting adds to it is not compared."""
+    given = (known.number if new.number else None, known.due_on if new.due_on else None)
+    return given == (new.number, new.due_on) and _made_of(known) == _made_of(new) and lines_of(ports, known) == lines
+
+
+def _made_of(invoice: Invoice) -> tuple[object, ...]:
+    return (
+        invoice.customer_id, invoice.currency, invoice.type, invoice.invoice_date, invoice.total_minor,
+        invoice.line_count, invoice.adjusts_invoice_id,
+    )  # fmt: skip
+
+
+def _numbered(invoice: Invoice, ports: Ports) -> list[Change]:
+    """Keeps a number that an invoice brings with it from being given to any other."""
+    if invoice.number is None:
+        return []
+    key = f"number/{invoice.number}"
+    if ports.store.get(Owner, key) is not None:
+        raise Refused("number_taken", f"the number {invoice.number} is taken; give another, or none")
+    changes: list[Change] = [Save(Owner(key, invoice.customer_id))]
+    for prefix in (INVOICE_PREFIX, *SERIES.values()):
+        series = series_of(ports, prefix)
+        if (value := series.value(invoice.number)) is not None:
+            changes.append(Save(series.reserved(value)))
+    return changes
 
 
 def edit_draft(
@@ -32,11 +78,13 @@ def edit_draft(
     if invoice.status != "draft":
         raise Refused("not_draft", f"invoice {invoice.id} is {invoice.status}; adjust it with a credit or debit memo")
     edited = replace(invoice, invoice_date=invoice_date or invoice.invoice_date, due_on=due_on or invoice.due_on)
-    if lines is None:
-        ports.store.commit(Save(edited))
-        return invoice_of(ports, invoice.id)
-    edited = totalled(edited, lines)
-    ports.store.commit(Save(edited), *_rewritten(invoice, tuple(lines), ports))
+    changes: list[Change] = [Save(edited)]
+    if lines is not None:
+        changes = [Save(totalled(edited, lines)), *_rewritten(invoice, tuple(lines), ports)]
+    try:
+        ports.store.commit(*changes)
+    except Conflict:
+        raise Stale(f"invoice {invoice.id} was changed meanwhile; read it again") from None
     return invoice_of(ports, invoice.id)
 
 

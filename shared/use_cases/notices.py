@@ -42,4 +42,5 @@ def payment_notice(kind: str, payment: Payment, customer: Customer, now: datetim
 
 def hint(ports: Ports, *notice_ids: str) -> None:
     """Tell the sender at once; the sweep finds notices whose hint was lost."""
-    ports.queue.send("notice", [SendNotice(notice_id=i).body() for i in notice_ids])
+    if notice_ids:
+        ports.queue.send("notice", [SendNotice(notice_id=i).body() for i in notice_ids])

@@ -71,9 +71,14 @@ def _record_due(settings: Settings, ports: Ports) -> list[PaymentRun]:
     return runs
 
 
+def scheduled_run_id(occurrence: datetime) -> str:
+    """Derived from the occurrence: each has one run."""
+    return derive_id("prn_", "payment_run", occurrence.isoformat())
+
+
 def _scheduled(occurrence: datetime, settings: Settings, now: datetime) -> PaymentRun:
     return PaymentRun(
-        id=derive_id("prn_", "payment_run", occurrence.isoformat()), occurred_at=occurrence, scheduled_for=occurrence,
+        id=scheduled_run_id(occurrence), occurred_at=occurrence, scheduled_for=occurrence,
         as_of=local_date(occurrence, settings.business.timezone), created_at=now,
     )  # fmt: skip
 

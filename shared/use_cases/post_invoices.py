@@ -6,9 +6,9 @@ together or not at all, and a draft that cannot be posted is set aside without u
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from shared import ports as p
 from shared.contracts.messages import PlanPosting, PostDrafts, RenderInvoice
@@ -16,20 +16,25 @@ from shared.domain.calendar import local_date
 from shared.domain.customer import Customer
 from shared.domain.errors import DomainError, NotFound, Refused
 from shared.domain.invoice import Invoice
-from shared.domain.notice import Notice, notice_id
+from shared.domain.notice import Notice
 from shared.domain.payment import CreditBalance
 from shared.domain.policy import CustomerClass
-from shared.domain.runs import BillRun, BillRunStatus, Chunk, Failure, NumberSeries
+from shared.domain.runs import ROUNDS_MAX, BillRun, Chunk, Failure, NumberSeries
 from shared.domain.settings import Settings
 from shared.domain.terms import due_date
-from shared.ports import Conflict, Ports, Remove, Save
-from shared.use_cases.apply_credit import apply_credit
-from shared.use_cases.lookups import CONFLICT_RETRIES, class_of, customer_of, invoice_of, settings_of
-from shared.use_cases.notices import hint, invoice_notice
+from shared.ports import Change, Check, Conflict, Ports, Remove, Save, Unavailable
+from shared.use_cases.apply_credit import apply_credits
+from shared.use_cases.bill_runs import done_chunks
+from shared.use_cases.lookups import CONFLICT_RETRIES, class_of, entries, invoice_of, settings_of
+from shared.use_cases.notices import invoice_notice
 
 CHUNK_DRAFTS = 20  # invoices posted in one transaction: each brings at most a notice and a credit with it
 PLAN_PAGES = 10  # index pages per planning message
-ROUNDS_MAX = 50  # postings of one run; each but the last must have posted something
+DRAFT_PAGES_MAX = 5_000  # of 200 drafts of one run
+INDEX_SETTLED = timedelta(minutes=2)  # after the last write: longer than any index stays behind
+LOOK_AGAIN_SECONDS = 5
+POST_RETRIES = 64  # many workers share a series
+PASSING = (Conflict, Unavailable)  # will be gone when the chunk is delivered again
 SERIES = {"credit_memo": "CM-", "debit_memo": "DM-"}
 INVOICE_PREFIX = "INV-"
 
@@ -39,34 +44,40 @@ INVOICE_PREFIX = "INV-"
 
 def start_posting(run_id: str, ports: Ports, include_flagged: bool = True) -> BillRun:
     """Begin a round of posting what a completed run still has as drafts. Refused unless the run is completed."""
-    run = run_of(ports, run_id)
-    if run.status == "posting":
-        return run
-    if run.status != "completed":
-        raise Refused("not_completed", f"bill run {run_id} is {run.status}; only a completed run can be posted")
-    if run.post_round >= ROUNDS_MAX:
-        raise Refused("too_many_rounds", f"bill run {run_id} was posted {ROUNDS_MAX} times; post the rest one by one")
-    run = replace(
-        run, status="posting", post_round=run.post_round + 1, post_cursor="", post_chunks=0, post_all=include_flagged
-    )
-    ports.store.commit(Save(run))
-    ports.queue.send("post", [PlanPosting(run_id=run_id).body()])
-    return run_of(ports, run_id)
+    for _ in range(CONFLICT_RETRIES):
+        run = run_of(ports, run_id)
+        if run.status == "posting":
+            return run
+        begun = run.posting(include_flagged)
+        try:
+            ports.store.commit(Save(begun))
+        except Conflict:
+            continue
+        ports.queue.send("post", [PlanPosting(run_id=run_id).body()])
+        return replace(begun, version=run.version + 1)
+    raise Unavailable(f"bill run {run_id} kept changing")
 
 
 def plan_posting(run_id: str, ports: Ports) -> None:
-    """Divide the run's drafts into chunks, a bounded number of pages at a time."""
+    """Divide the run's drafts into chunks, a bounded number of pages at a time, and send them to the workers.
+
+    Once that is done, this reminds the workers of the first chunks that are still open.
+    """
+    run = run_of(ports, run_id)
+    if run.status == "posting" and run.post_cursor is None:
+        _hand_out(run, ports, pages=1)
+        return
     for _ in range(PLAN_PAGES):
-        run = run_of(ports, run_id)
         if run.status != "posting":
             return
         if run.post_cursor is None:
-            _hand_out(run, ports)
+            _hand_out(run, ports, pages=run.post_chunks // p.PAGE_LIMIT + 1)
             return
         try:
             _plan_page(run, ports)
         except Conflict:
-            continue  # another delivery of this message is at it too
+            pass  # another delivery of this message is at it too
+        run = run_of(ports, run_id)
     ports.queue.send("post", [PlanPosting(run_id=run_id).body()])
 
 
@@ -88,10 +99,10 @@ def _flags(sort: str) -> str:
     return sort.split("#")[4]
 
 
-def _hand_out(run: BillRun, ports: Ports) -> None:
-    """Planning is done: send the chunks that are open, or finish at once if there are none."""
+def _hand_out(run: BillRun, ports: Ports, pages: int) -> None:
+    """Send the chunks that are open, or finish at once if there are none."""
     after: str | None = None
-    for _ in range(run.post_chunks // p.PAGE_LIMIT + 1):
+    for _ in range(pages):
         page = ports.store.list(Chunk, run.id, f"post#{run.post_round:04d}#open#", after=after)
         bodies = [PostDrafts(run_id=run.id, round=c.round, chunk=c.number).body() for c in page.items]
         ports.queue.send("post", bodies)
@@ -107,9 +118,8 @@ def post_chunk(run_id: str, round: int, number: int, ports: Ports) -> PostedChun
     if chunk is None:
         finish_posting(run_id, ports)
         return None
-    run = run_of(ports, run_id)
-    posted = _post_isolating(chunk.subjects, ports, run)
-    _follow_up(posted.invoices, posted.notices, ports)
+    posted = _post_isolating(chunk.subjects, ports, run_of(ports, run_id))
+    _follow_up(posted, ports)
     done = replace(chunk, done=True, version=0, failures=posted.failures)
     try:
         ports.store.commit(Remove(chunk), Save(done))
@@ -122,30 +132,60 @@ def post_chunk(run_id: str, round: int, number: int, ports: Ports) -> PostedChun
 def finish_posting(run_id: str, ports: Ports) -> None:
     """When no chunk of the round is open: posted if no drafts remain, otherwise completed again, awaiting review.
 
-    Drafts the index did not show yet when the round was planned get another round at once.
+    Drafts the index did not show yet when the round was planned get another round soon.
     """
-    run = run_of(ports, run_id)
-    if run.status != "posting" or run.post_cursor is not None:
+    for _ in range(CONFLICT_RETRIES):
+        run = run_of(ports, run_id)
+        if run.status != "posting" or run.post_cursor is not None:
+            return
+        if ports.store.list(Chunk, run_id, f"post#{run.post_round:04d}#open#", limit=1).items:
+            return
+        ended = _round_ended(run, ports)
+        try:
+            ports.store.commit(Save(ended))
+        except Conflict:
+            continue
+        if ended.status == "posting":
+            ports.queue.send("post", [PlanPosting(run_id=run_id).body()], delay_seconds=LOOK_AGAIN_SECONDS)
         return
-    if ports.store.list(Chunk, run_id, f"post#{run.post_round:04d}#open#", limit=1).items:
-        return
+    raise Unavailable(f"bill run {run_id} kept changing")
+
+
+def _round_ended(run: BillRun, ports: Ports) -> BillRun:
+    if _index_lags(run, ports):
+        return run.next_round(run.post_all)
     failed = {f.invoice_id for f in post_run_failures(run, ports)}
-    left = ports.store.find(p.INVOICES_BY_RUN, run_id, prefix="draft#")
-    remaining = [i for i in ports.store.get_many(Invoice, [e.key for e in left.items]) if i.status == "draft"]
-    missed = [i for i in remaining if i.id not in failed and (run.post_all or not i.flags)]
-    if missed and run.post_round < ROUNDS_MAX:
-        _commit_quietly(replace(run, post_round=run.post_round + 1, post_cursor="", post_chunks=0), ports)
-        ports.queue.send("post", [PlanPosting(run_id=run_id).body()])
-        return
-    status: BillRunStatus = "completed" if remaining or failed else "posted"
-    _commit_quietly(replace(run, status=status, posted_at=ports.clock.now()), ports)
+    remain = bool(failed)
+    for draft in _drafts(run.id, ports):
+        if draft.id not in failed and (run.post_all or not draft.flags) and run.post_round < ROUNDS_MAX:
+            return run.next_round(run.post_all)
+        remain = True
+    return replace(run, status="completed") if remain else _all_posted(run, ports)
 
 
-def _commit_quietly(run: BillRun, ports: Ports) -> None:
-    try:
-        ports.store.commit(Save(run))
-    except Conflict:
-        pass  # another worker finished the same round
+def _index_lags(run: BillRun, ports: Ports) -> bool:
+    """Whether the index does not show yet what the run has made: it may be behind when a small run ends quickly."""
+    recent = run.completed_at is not None and ports.clock.now() - run.completed_at < INDEX_SETTLED
+    if not recent or run.post_round >= ROUNDS_MAX:
+        return False
+    made = sum(c.drafts for c in done_chunks(run, ports))
+    return sum(1 for _ in entries(ports, p.INVOICES_BY_RUN, run.id, most=made)) < made
+
+
+def _all_posted(run: BillRun, ports: Ports) -> BillRun:
+    return replace(run, status="posted", posted_at=ports.clock.now())
+
+
+def _drafts(run_id: str, ports: Ports) -> Iterator[Invoice]:
+    """The run's invoices that are drafts still, as far as the index shows them."""
+    after: str | None = None
+    for _ in range(DRAFT_PAGES_MAX):
+        page = ports.store.find(p.INVOICES_BY_RUN, run_id, prefix="draft#", after=after)
+        found = ports.store.get_many(Invoice, [e.key for e in page.items])
+        yield from (i for i in found if i.status == "draft")
+        after = page.cursor
+        if after is None:
+            return
 
 
 def sweep_posting(ports: Ports) -> int:
@@ -173,8 +213,15 @@ def post_now(run_id: str, ports: Ports, chunks_max: int) -> BillRun:
 
 def post_run_failures(run: BillRun, ports: Ports) -> list[Failure]:
     """The failures of the latest round of posting."""
-    page = ports.store.list(Chunk, run.id, f"post#{run.post_round:04d}#done#")
-    return [f for c in page.items for f in c.failures]
+    failures: list[Failure] = []
+    after: str | None = None
+    for _ in range(run.post_chunks // p.PAGE_LIMIT + 1):
+        page = ports.store.list(Chunk, run.id, f"post#{run.post_round:04d}#done#", after=after)
+        failures += [f for c in page.items for f in c.failures]
+        after = page.cursor
+        if after is None:
+            break
+    return failures
 
 
 def run_of(ports: Ports, run_id: str) -> BillRun:
@@ -189,10 +236,9 @@ def run_of(ports: Ports, run_id: str) -> BillRun:
 
 @dataclass(frozen=True, slots=True)
 class PostedChunk:
-    """What became of a chunk: the invoices that are posted now, the notices recorded, and what failed."""
+    """What became of a chunk: the invoices that are posted now (also those that were before), and what failed."""
 
     invoices: tuple[Invoice, ...] = ()
-    notices: tuple[Notice, ...] = ()
     failures: tuple[Failure, ...] = ()
 
 
@@ -207,9 +253,12 @@ class Known:
     classes: dict[str, CustomerClass] = field(default_factory=dict)
 
     def by_run(self) -> bool:
+        """Whether the run itself asks for mail. A run that does not post itself asks for none unless told to."""
         if self.run is None:
             return False
-        return self.settings.bill_run.auto_email if self.run.auto_email is None else self.run.auto_email
+        chosen = self.settings.bill_run
+        auto_post = chosen.auto_post if self.run.auto_post is None else self.run.auto_post
+        return auto_post and chosen.auto_email if self.run.auto_email is None else self.run.auto_email
 
 
 def post_invoice(invoice_id: str, ports: Ports) -> Invoice:
@@ -218,58 +267,96 @@ def post_invoice(invoice_id: str, ports: Ports) -> Invoice:
     if invoice.status == "void":
         raise Refused("void", f"invoice {invoice_id} is void; create a new one")
     run = ports.store.get(BillRun, invoice.bill_run_id) if invoice.bill_run_id else None
-    posted = _post_together((invoice_id,), ports, run)
-    _follow_up(posted.invoices, posted.notices, ports)
+    _follow_up(_post_together((invoice_id,), ports, run), ports)
+    if run is not None:
+        _finish_by_hand(run.id, ports)
     return invoice_of(ports, invoice_id)
 
 
-def _post_isolating(invoice_ids: Sequence[str], ports: Ports, run: BillRun | None) -> PostedChunk:
+def _finish_by_hand(run_id: str, ports: Ports) -> None:
+    """A reviewed run whose last draft was posted by hand is posted."""
+    run = run_of(ports, run_id)
+    if run.status == "completed" and next(_drafts(run_id, ports), None) is None:
+        try:
+            ports.store.commit(Save(_all_posted(run, ports)))
+        except Conflict:
+            pass  # somebody else goes on with the run
+
+
+def _post_isolating(invoice_ids: Sequence[str], ports: Ports, run: BillRun) -> PostedChunk:
     """All together if they can be; otherwise one by one, so that one bad draft costs nobody else anything."""
     try:
         return _post_together(invoice_ids, ports, run)
-    except DomainError:
+    except PASSING:
+        raise
+    except Exception:  # noqa: BLE001 - whatever is wrong with one of them, the others are posted
         results = [_post_alone(i, ports, run) for i in invoice_ids]
     return PostedChunk(
         tuple(i for r in results for i in r.invoices),
-        tuple(n for r in results for n in r.notices),
         tuple(f for r in results for f in r.failures),
     )
 
 
-def _post_alone(invoice_id: str, ports: Ports, run: BillRun | None) -> PostedChunk:
+def _post_alone(invoice_id: str, ports: Ports, run: BillRun) -> PostedChunk:
     try:
         return _post_together((invoice_id,), ports, run)
-    except DomainError as error:
-        owner = ports.store.get(Invoice, invoice_id)
-        failure = Failure(owner.customer_id if owner else "", type(error).__name__, str(error), invoice_id)
-        return PostedChunk(failures=(failure,))
+    except PASSING:
+        raise
+    except Exception as error:  # noqa: BLE001 - recorded on the run, which a person reads
+        draft = ports.store.get(Invoice, invoice_id)
+        return PostedChunk(failures=(_failure(error, invoice_id, draft.customer_id if draft else ""),))
+
+
+def _failure(error: Exception, invoice_id: str, customer_id: str) -> Failure:
+    """The reason in words if it is one of ours; the text of other errors may quote what nobody should read."""
+    if isinstance(error, DomainError):
+        return Failure(customer_id, getattr(error, "code", "invalid"), str(error), invoice_id)
+    return Failure(customer_id, "error", f"could not be posted: {type(error).__name__}", invoice_id)
 
 
 def _post_together(invoice_ids: Sequence[str], ports: Ports, run: BillRun | None) -> PostedChunk:
     """Number and post these drafts in one transaction. Those posted before are named again, for their follow-up."""
     known = Known(settings_of(ports), ports.clock.now(), run)
-    for _ in range(CONFLICT_RETRIES * CONFLICT_RETRIES):  # many workers share a series
+    for _ in range(POST_RETRIES):
         found = ports.store.get_many(Invoice, [(i, "") for i in invoice_ids])
+        before = tuple(i for i in found if i.status == "posted")
         drafts = [i for i in found if i.status == "draft"]
-        before = [i for i in found if i.status == "posted"]
-        learn(known, drafts, ports)
-        invoices, series = number(drafts, known, ports)
-        notices = [n for i in invoices if (n := _notice(i, known))]
-        balances = credited(invoices, ports)
-        if not invoices:
-            return PostedChunk(tuple(before), _recorded(before, ports))
+        if not drafts:
+            return PostedChunk(before)
+        changes, posted = _posting(drafts, known, ports)
         try:
-            ports.store.commit(*map(Save, invoices), *map(Save, notices), *map(Save, balances), *map(Save, series))
+            ports.store.commit(*changes)
         except Conflict:
+            known.run = run_of(ports, run.id) if run else None
             continue
-        return PostedChunk((*before, *invoices), (*notices, *_recorded(before, ports)))
-    raise p.Unavailable(f"invoices {', '.join(invoice_ids)} kept changing while they were posted")
+        return PostedChunk((*before, *posted))
+    raise Unavailable(f"invoices {', '.join(invoice_ids)} kept changing while they were posted")
+
+
+def _posting(drafts: Sequence[Invoice], known: Known, ports: Ports) -> tuple[list[Change], list[Invoice]]:
+    """The changes that post these drafts: their numbers, mails and credit with them."""
+    learn(known, drafts, ports)
+    posted, series = number(drafts, known, ports)
+    notices = [n for i in posted if (n := _notice(i, known))]
+    saves = (*posted, *notices, *credited(posted, ports), *series)
+    return [*map(Save, saves), *_run_change(known.run)], posted
+
+
+def _run_change(run: BillRun | None) -> list[Change]:
+    """A run that is cancelled meanwhile makes the posting fail; one that has something posted is not cancelled."""
+    if run is None:
+        return []
+    if run.status == "cancelled":
+        raise Refused("cancelled", f"bill run {run.id} is cancelled; its invoices are billed again by another")
+    return [Check(run)] if run.something_posted else [Save(replace(run, something_posted=True))]
 
 
 def learn(known: Known, invoices: Iterable[Invoice], ports: Ports) -> None:
     """Read the customers and classes that are not known yet."""
-    for customer_id in {i.customer_id for i in invoices} - known.customers.keys():
-        known.customers[customer_id] = customer_of(ports, customer_id)
+    missing = {i.customer_id for i in invoices} - known.customers.keys()
+    known.customers |= {c.id: c for c in ports.store.get_many(Customer, [(i, "") for i in sorted(missing)])}
+    for customer_id in missing - known.customers.keys():
+        raise NotFound("customer", customer_id)
     for class_id in {c.class_id for c in known.customers.values()} - known.classes.keys():
         known.classes[class_id] = class_of(ports, class_id)
 
@@ -290,9 +377,13 @@ def number(drafts: Sequence[Invoice], known: Known, ports: Ports) -> tuple[list[
 def _next(series: dict[str, NumberSeries], draft: Invoice, ports: Ports) -> str:
     """The next number of the draft's series; the series is moved on in `series`, to be saved with the invoices."""
     prefix = SERIES.get(draft.type, INVOICE_PREFIX)
-    current = series.get(prefix) or ports.store.get(NumberSeries, "series", prefix) or NumberSeries(prefix, prefix)
-    series[prefix] = replace(current, last=current.last + 1)
-    return current.number(current.last + 1)
+    moved = (series.get(prefix) or series_of(ports, prefix)).next()
+    series[prefix] = moved
+    return moved.number(moved.last)
+
+
+def series_of(ports: Ports, prefix: str) -> NumberSeries:
+    return ports.store.get(NumberSeries, "series", prefix) or NumberSeries(prefix, prefix)
 
 
 def posting_date(draft: Invoice, customer: Customer, known: Known) -> date:
@@ -320,16 +411,10 @@ def _notice(invoice: Invoice, known: Known) -> Notice | None:
     return invoice_notice(invoice, known.customers[invoice.customer_id], known.settings, known.now, known.by_run())
 
 
-def _recorded(invoices: Iterable[Invoice], ports: Ports) -> tuple[Notice, ...]:
-    """The notices recorded when these invoices were posted, to be hinted again."""
-    keys = [(notice_id(i.customer_id, "invoice", i.id), "") for i in invoices]
-    return tuple(n for n in ports.store.get_many(Notice, keys) if n.status == "pending")
+def _follow_up(posted: PostedChunk, ports: Ports) -> None:
+    """What comes after posting; safe to do again, as a chunk delivered twice does.
 
-
-def _follow_up(invoices: Iterable[Invoice], notices: Iterable[Notice], ports: Ports) -> None:
-    """What comes after posting; safe to do again, as a chunk delivered twice does."""
-    invoices = tuple(invoices)
-    for customer_id, currency in sorted({(i.customer_id, i.currency) for i in invoices}):
-        apply_credit(customer_id, currency, ports, also=[i.id for i in invoices if i.customer_id == customer_id])
-    ports.queue.send("document", [RenderInvoice(invoice_id=i.id).body() for i in invoices])
-    hint(ports, *(n.id for n in notices))
+    Nobody is told of the notices: an invoice's mail needs its PDF, and who renders that lets the mail go.
+    """
+    apply_credits(posted.invoices, ports)
+    ports.queue.send("document", [RenderInvoice(invoice_id=i.id).body() for i in posted.invoices])

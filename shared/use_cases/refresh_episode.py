@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from shared.domain.collection import CollectionState
+from shared.domain.past_due import ended
 from shared.ports import Conflict, Ports, Save, Unavailable
 from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, open_invoices, settings_of, today
 
@@ -20,13 +19,8 @@ def refresh_episode(customer_id: str, ports: Ports) -> bool:
         if any(i.payment_status(on) == "overdue" for i in open_invoices(ports, customer_id, state.past_due_ids)):
             return False
         try:
-            ports.store.commit(Save(ended(state)))
+            ports.store.commit(Save(ended(state, on)))
         except Conflict:
             continue
         return True
     raise Unavailable(f"the collection state of {customer_id} kept changing")
-
-
-def ended(state: CollectionState) -> CollectionState:
-    """The state with no episode: falling behind again starts over from day 1."""
-    return replace(state, episode_since=None, worst_tier=0, past_due_ids=(), oldest_due_on=None, next_on=None)

@@ -2,13 +2,14 @@
 
 The claim is a transaction that fails if the customer's switches or the settings changed since they were read, so
 nothing is claimed after a pause was accepted. Between the claim and the mark lies the mail service: a sender that dies
-there leaves a claim behind. Once that claim is stale an invoice is sent again (at least once: a second copy does no
-harm), a past-due notice or reminder is not (at most once: nobody is chased twice), and a person is told.
+there, or hears no answer, leaves a claim behind. What the mail service reports settles it. Once it is stale, an invoice
+is sent again (at least once: a second copy does no harm), a past-due notice or reminder is not (at most once: nobody is
+chased twice), and a person is told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
@@ -22,19 +23,23 @@ from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice, notice_id
 from shared.domain.settings import Settings, SettingsGate
 from shared.domain.task import Task
-from shared.ports import Check, Conflict, Mail, MailRefused, Ports, Save, Unavailable
+from shared.ports import Check, Conflict, Mail, MailRefused, Ports, Save, Throttled, Unavailable
 from shared.use_cases.compose_notice import PAST_DUE_KINDS, Composed, NotReady, Suppressed, compose
 from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, invoice_of, local_on, settings_of, shards
 from shared.use_cases.notices import hint
 
 CLAIM_STALE = timedelta(minutes=15)  # longer than any sender lives
 HINT_LOST = timedelta(minutes=5)  # a pending notice older than this has lost its hint
-ATTEMPTS_MAX = 20
+GIVE_UP_AFTER = timedelta(days=3)  # as mail servers do
 BACKOFF_FIRST_SECONDS, BACKOFF_MAX_SECONDS = 30, 900
+BACKOFF_STEPS_MAX = 10  # doublings, after which the wait is the longest anyway
 AT_MOST_ONCE = (*PAST_DUE_KINDS, "reminder")
 RUN_PAGES_INLINE = 5
+BY_RUN = "run"  # episode of the mails that an admin asked for by run
 
-Sending = Literal["sent", "suppressed", "failed", "not_ready", "claimed", "throttled", "done"]
+Sending = Literal[
+    "sent", "suppressed", "failed", "not_ready", "claimed", "throttled", "waiting", "uncertain", "done"
+]  # fmt: skip
 
 
 def send_notice(id: str, ports: Ports) -> Sending:
@@ -43,9 +48,9 @@ def send_notice(id: str, ports: Ports) -> Sending:
         notice = ports.store.get(Notice, id)
         if notice is None or notice.status != "pending":
             return "done"
-        if notice.claimed_at is not None:
-            return _stale_claim(notice, ports)
         try:
+            if notice.claimed_at is not None and (left := _left_claimed(notice, ports)) is not None:
+                return left
             return _send(notice, ports)
         except Conflict:
             continue  # a switch was flipped, or another sender was faster: look again
@@ -53,18 +58,20 @@ def send_notice(id: str, ports: Ports) -> Sending:
 
 
 def _send(notice: Notice, ports: Ports) -> Sending:
+    now = ports.clock.now()
+    if notice.retry_at is not None and now < notice.retry_at:
+        return "waiting"  # a reminder from the sweep; the message that is to come at that time is on its way
     gate = _gate(notice, ports)
     settings, customer = settings_of(ports), customer_of(ports, notice.customer_id)
-    now = ports.clock.now()
     composed = compose(notice, customer, settings, local_on(now, customer, settings), ports)
     if isinstance(composed, NotReady):
         ports.queue.send("document", [RenderInvoice(invoice_id=composed.invoice_id).body()])
-        return "not_ready"
+        return _later(replace(notice, attempts=notice.attempts + 1), "not_ready", "its PDF could not be made", ports)
     if isinstance(composed, Suppressed):
         ports.store.commit(Save(replace(notice, status="suppressed", reason=composed.reason)))
         return "suppressed"
-    claimed = replace(notice, claimed_at=now, attempts=notice.attempts + 1, to=customer.email)
-    ports.store.commit(Save(claimed), Check(customer), Check(gate))
+    claimed = replace(notice, claimed_at=now, attempts=notice.attempts + 1, to=customer.email, retry_at=None)
+    ports.store.commit(Save(claimed), Check(customer), Check(gate), *map(Check, composed.about))
     return _hand_over(replace(claimed, version=notice.version + 1), composed, settings, ports)
 
 
@@ -82,38 +89,48 @@ def _hand_over(notice: Notice, composed: Composed, settings: Settings, ports: Po
     )  # fmt: skip
     try:
         message_id = ports.mailer.send(mail)
+    except Throttled:
+        return _later(replace(notice, claimed_at=None), "throttled", "the mail service would not take it", ports)
     except Unavailable:
-        return _later(notice, ports)
+        return "uncertain"  # it may be on its way: the claim stays until it is known, or stale
     except MailRefused as refused:
-        ports.store.commit(Save(replace(notice, status="failed", reason=str(refused))))
-        return "failed"
+        return _failed(notice, "notice_failed", str(refused), ports)
     ports.store.commit(Save(replace(notice, status="sent", sent_at=ports.clock.now(), message_id=message_id)))
     return "sent"
 
 
-def _later(notice: Notice, ports: Ports) -> Sending:
-    """Throttled, so surely not sent: release the claim and come back, waiting longer each time."""
-    if notice.attempts >= ATTEMPTS_MAX:
-        ports.store.commit(Save(replace(notice, status="failed", reason="the mail service would not take it")))
-        return "failed"
-    ports.store.commit(Save(replace(notice, claimed_at=None)))
-    delay = min(BACKOFF_FIRST_SECONDS * 2 ** (notice.attempts - 1), BACKOFF_MAX_SECONDS)
-    ports.queue.send("notice", [SendNotice(notice_id=notice.id).body()], delay_seconds=delay)
-    return "throttled"
-
-
-def _stale_claim(notice: Notice, ports: Ports) -> Sending:
-    """Someone claimed it and never wrote down the end: see the module's text for what follows."""
+def _later(notice: Notice, why: Sending, reason: str, ports: Ports) -> Sending:
+    """It surely did not go: come back, waiting longer each time, until it is no use any more."""
     now = ports.clock.now()
-    if notice.claimed_at is None or now - notice.claimed_at < CLAIM_STALE:
+    if now - notice.created_at >= GIVE_UP_AFTER:
+        return _failed(notice, "notice_failed", reason, ports)
+    steps = min(notice.attempts - 1, BACKOFF_STEPS_MAX)
+    seconds = min(BACKOFF_FIRST_SECONDS * 2**steps, BACKOFF_MAX_SECONDS)
+    ports.store.commit(Save(replace(notice, retry_at=now + timedelta(seconds=seconds))))
+    ports.queue.send("notice", [SendNotice(notice_id=notice.id).body()], delay_seconds=seconds)
+    return why
+
+
+def _left_claimed(notice: Notice, ports: Ports) -> Sending | None:
+    """Someone claimed it and never wrote down the end: None if it may be claimed anew."""
+    if notice.claimed_at is not None and ports.clock.now() - notice.claimed_at < CLAIM_STALE:
         return "claimed"
-    if notice.kind in AT_MOST_ONCE:
+    if notice.kind in AT_MOST_ONCE or notice.kind.startswith("template:"):
         reason = "the sender stopped while sending; it may have gone out, so it is not sent again"
-        task = Task(derive_id("tsk_", notice.id), "notice_uncertain", reason, notice.id, now, notice.customer_id)
-        ports.store.commit(Save(replace(notice, status="failed", reason=reason)), Save(task))
-        return "failed"
-    ports.store.commit(Save(replace(notice, claimed_at=None)))
-    return send_notice(notice.id, ports)
+        return _failed(notice, "notice_uncertain", reason, ports)
+    return None
+
+
+def _failed(notice: Notice, kind: str, reason: str, ports: Ports) -> Sending:
+    """It does not go; a person is told."""
+    task = Task(task_of(notice.id), kind, reason, notice.id, ports.clock.now(), notice.customer_id)
+    ports.store.commit(Save(replace(notice, status="failed", reason=reason)), Save(task))
+    return "failed"
+
+
+def task_of(notice_id: str) -> str:
+    """The id of the task that a notice's failure opens."""
+    return derive_id("tsk_", notice_id)
 
 
 # ---- the sweep ------------------------------------------------------------------------------------------------
@@ -135,27 +152,33 @@ def sweep_notices(ports: Ports) -> int:
 
 def send_invoice(invoice_id: str, ports: Ports) -> Notice:
     """Mail a posted invoice by hand, as often as asked: needs an address and nothing else."""
-    invoice = invoice_of(ports, invoice_id)
-    customer = customer_of(ports, invoice.customer_id)
-    if invoice.status != "posted":
-        raise Refused("not_posted", f"invoice {invoice_id} is {invoice.status}; only a posted invoice can be mailed")
-    if not customer.mailable():
-        raise Invalid("email", f"customer {customer.id} has no usable e-mail address; give one first")
-    notice = _by_hand(invoice, ports)
-    ports.store.commit(Save(notice))
-    hint(ports, notice.id)
-    return notice
+    for _ in range(CONFLICT_RETRIES):
+        invoice = invoice_of(ports, invoice_id)
+        customer = customer_of(ports, invoice.customer_id)
+        if invoice.status != "posted":
+            raise Refused("not_posted", f"invoice {invoice_id} is {invoice.status}; only a posted one can be mailed")
+        if not customer.mailable():
+            raise Invalid("email", f"customer {customer.id} has no usable e-mail address; give one first")
+        first = ports.store.get(Notice, notice_id(customer.id, "invoice", invoice.id))
+        notice = _by_hand(invoice, first, ports.ids.new(""), ports)
+        try:
+            ports.store.commit(Save(notice))
+        except Conflict:
+            continue
+        hint(ports, notice.id)
+        return replace(notice, version=notice.version + 1)
+    raise Unavailable(f"the mail of invoice {invoice_id} kept changing")
 
 
-def _by_hand(invoice: Invoice, ports: Ports) -> Notice:
-    """The invoice's own notice if it was never made, otherwise a further one of its own episode."""
-    first = notice_id(invoice.customer_id, "invoice", invoice.id)
-    again = ports.store.get(Notice, first) is not None
-    episode = ports.ids.new("") if again else ""
+def _by_hand(invoice: Invoice, first: Notice | None, episode: str, ports: Ports) -> Notice:
+    """The invoice's own notice if it has not gone yet, otherwise a further one of an episode of its own."""
+    if first is not None and first.status == "pending" and first.claimed_at is None:
+        return replace(first, by_hand=True, retry_at=None)
+    episode = "" if first is None else episode
     return Notice(
         id=notice_id(invoice.customer_id, "invoice", invoice.id, episode), customer_id=invoice.customer_id,
         kind="invoice", subject_id=invoice.id, episode=episode, created_at=ports.clock.now(),
-        bill_run_id=None if again else invoice.bill_run_id, by_hand=True,
+        bill_run_id=None if first is not None and first.sent_at else invoice.bill_run_id, by_hand=True,
     )  # fmt: skip
 
 
@@ -170,17 +193,17 @@ def resend_notice(id: str, ports: Ports) -> Notice:
     again = replace(
         notice, id=notice_id(notice.customer_id, notice.kind, notice.subject_id, episode), episode=episode,
         status="pending", reason=None, by_hand=True, claimed_at=None, attempts=0, sent_at=None, message_id=None,
-        bill_run_id=None, created_at=ports.clock.now(), to=None, version=0,
+        bill_run_id=None, created_at=ports.clock.now(), to=None, retry_at=None, version=0,
     )  # fmt: skip
     ports.store.commit(Save(again))
     hint(ports, again.id)
-    return again
+    return replace(again, version=1)
 
 
 def send_run(run_id: str, ports: Ports, after: str | None = None) -> str | None:
-    """Mail a run's posted invoices that have no notice yet: some pages now, the rest through the queue.
+    """Mail a run's posted invoices that have not been mailed: some pages now, the rest through the queue.
 
-    The place where the queue goes on, or None when this was all.
+    The place where the queue goes on, or None when this was all. Asking twice mails nothing twice.
     """
     for _ in range(RUN_PAGES_INLINE):
         page = ports.store.find(p.INVOICES_BY_RUN, run_id, prefix="posted#", after=after, limit=p.COMMIT_MAX)
@@ -192,15 +215,39 @@ def send_run(run_id: str, ports: Ports, after: str | None = None) -> str | None:
     return after
 
 
-def _send_page(invoices: Iterable[Invoice], ports: Ports) -> None:
-    for invoice in invoices:
-        customer = customer_of(ports, invoice.customer_id)
-        known = ports.store.get(Notice, notice_id(customer.id, "invoice", invoice.id))
-        if known is None and invoice.status == "posted" and _by_email(customer):
-            notice = _by_hand(invoice, ports)
-            ports.store.commit(Save(notice))
-            hint(ports, notice.id)
+def _send_page(invoices: Sequence[Invoice], ports: Ports) -> None:
+    """Record the notices that are missing, together if nobody else is at it; what is recorded by others goes anyway."""
+    owners = sorted({i.customer_id for i in invoices})
+    customers = {c.id: c for c in ports.store.get_many(Customer, [(i, "") for i in owners])}
+    mailed = [i for i in invoices if i.status == "posted" and _by_email(customers.get(i.customer_id))]
+    missing = _missing(mailed, ports)
+    try:
+        ports.store.commit(*map(Save, missing))
+    except Conflict:
+        missing = [n for n in missing if _saved(n, ports)]
+    hint(ports, *(n.id for n in missing))
 
 
-def _by_email(customer: Customer) -> bool:
-    return "email" in customer.delivery and customer.mailable()
+def _missing(invoices: Sequence[Invoice], ports: Ports) -> list[Notice]:
+    """A notice for each invoice that has none, or whose own did not go and was not followed by another."""
+    own = {i.id: notice_id(i.customer_id, "invoice", i.id) for i in invoices}
+    again = {i.id: notice_id(i.customer_id, "invoice", i.id, BY_RUN) for i in invoices}
+    known = {n.id: n for n in ports.store.get_many(Notice, [(n, "") for n in (*own.values(), *again.values())])}
+    missing = [i for i in invoices if again[i.id] not in known and _not_sent(known.get(own[i.id]))]
+    return [_by_hand(i, known.get(own[i.id]), BY_RUN, ports) for i in missing]
+
+
+def _not_sent(first: Notice | None) -> bool:
+    return first is None or first.status in ("suppressed", "failed")
+
+
+def _saved(notice: Notice, ports: Ports) -> bool:
+    try:
+        ports.store.commit(Save(notice))
+    except Conflict:
+        return False
+    return True
+
+
+def _by_email(customer: Customer | None) -> bool:
+    return customer is not None and "email" in customer.delivery and customer.mailable()

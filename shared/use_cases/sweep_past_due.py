@@ -18,9 +18,11 @@ from shared.domain.runs import PaymentRun, Watermark
 from shared.domain.settings import Settings
 from shared.ports import Conflict, Index, Ports, Save
 from shared.use_cases.lookups import entries, settings_of
+from shared.use_cases.payment_runs import scheduled_run_id
 
 OCCURRENCES_MAX = 31  # missed days taken up by one tick
 CUSTOMERS_PER_MESSAGE = 25
+RUNS_WAITED_FOR_MAX = 1_000  # occurrences of the payment run within its limit of patience
 ENTRIES_MAX = 1_000_000  # open invoices or states in one shard
 EASTMOST = timedelta(hours=14)  # no local date is further ahead of UTC
 
@@ -47,13 +49,11 @@ def sweep_past_due(ports: Ports) -> Swept:
     for at in cron.between(mark.through, now, settings.business.timezone, OCCURRENCES_MAX):
         if _waits(at, settings, ports):
             return Swept(days, customers, waiting=True)
-        customers += _sweep_day(at, settings, ports)
         try:
-            ports.store.commit(Save(replace(mark, through=at)))
+            found, mark = _sweep_day(at, mark, settings, ports)
         except Conflict:
             break  # another tick is at it
-        mark = replace(mark, through=at, version=mark.version + 1)
-        days += 1
+        days, customers = days + 1, customers + found
     return Swept(days, customers)
 
 
@@ -68,31 +68,47 @@ def _begin(now: datetime, ports: Ports) -> Swept:
 
 def _waits(at: datetime, settings: Settings, ports: Ports) -> bool:
     """Whether a payment run due at or before this occurrence is not finished, within the limit of patience."""
-    if not settings.payment_run.enabled:
+    patience = timedelta(hours=settings.payment_run.max_wait_hours)
+    if not settings.payment_run.enabled or ports.clock.now() - at >= patience:
         return False
-    if ports.clock.now() - at >= timedelta(hours=settings.payment_run.max_wait_hours):
-        return False
-    page = ports.store.find(p.PAYMENT_RUNS_ACTIVE, "all")
-    active = ports.store.get_many(PaymentRun, [e.key for e in page.items])
-    if any(r.scheduled_for is not None and r.scheduled_for <= at and r.status != "completed" for r in active):
-        return True
+    zone, cron = settings.business.timezone, parse_cron(settings.payment_run.schedule)
     mark = ports.store.get(Watermark, "watermarks", "payment_run")
-    cron = parse_cron(settings.payment_run.schedule)
-    return mark is not None and bool(cron.between(mark.through, at, settings.business.timezone, 1))
+    if mark is not None and cron.between(mark.through, at, zone, 1):
+        return True  # not even recorded yet
+    due = cron.between(at - patience, at, zone, RUNS_WAITED_FOR_MAX)
+    runs = ports.store.get_many(PaymentRun, [(scheduled_run_id(o), "") for o in due])
+    return any(r.status in ("pending", "waiting", "collecting") for r in runs)
 
 
-def _sweep_day(at: datetime, settings: Settings, ports: Ports) -> int:
-    """Enqueue everyone with something to do at this occurrence. Doing it again enqueues nobody twice to any effect."""
+def _sweep_day(at: datetime, mark: Watermark, settings: Settings, ports: Ports) -> tuple[int, Watermark]:
+    """Enqueue everyone with something to do at this occurrence; a sweep that was cut off goes on where it stopped.
+
+    Doing a shard again enqueues nobody twice to any effect. How many were enqueued, and the moved mark.
+    """
     found = 0
-    for shard in range(SHARDS):
-        batch: list[str] = []
-        for customer_id in _to_assess(str(shard), (at + EASTMOST).date(), settings.version, ports):
-            batch.append(customer_id)
-            if len(batch) == CUSTOMERS_PER_MESSAGE:
-                found += _enqueue(batch, at, ports)
-                batch = []
-        found += _enqueue(batch, at, ports)
-    return found
+    first = int(mark.cursor or 0) if mark.occurrence == at else 0
+    for shard in range(first, SHARDS):
+        found += _sweep_shard(str(shard), at, settings, ports)
+        last = shard == SHARDS - 1
+        moved = replace(mark, occurrence=at, cursor=str(shard + 1))
+        mark = _saved(replace(mark, through=at, occurrence=None, cursor=None) if last else moved, ports)
+    return found, mark
+
+
+def _saved(mark: Watermark, ports: Ports) -> Watermark:
+    ports.store.commit(Save(mark))
+    return replace(mark, version=mark.version + 1)
+
+
+def _sweep_shard(shard: str, at: datetime, settings: Settings, ports: Ports) -> int:
+    found = 0
+    batch: list[str] = []
+    for customer_id in _to_assess(shard, (at + EASTMOST).date(), settings.version, ports):
+        batch.append(customer_id)
+        if len(batch) == CUSTOMERS_PER_MESSAGE:
+            found += _enqueue(batch, at, ports)
+            batch = []
+    return found + _enqueue(batch, at, ports)
 
 
 def _enqueue(customer_ids: Sequence[str], at: datetime, ports: Ports) -> int:
