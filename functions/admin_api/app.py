@@ -10,6 +10,7 @@ from functions.admin_api import (
     accounts,
     automations,
     autopay,
+    bill_runs,
     classes,
     contracts,
     customers,
@@ -22,6 +23,7 @@ from functions.admin_api import (
     payments,
     settings,
     tasks,
+    usage,
 )
 from functions.admin_api.problems import NoSuchPath, NotAllowedHere
 from functions.admin_api.routing import ENDPOINTS, failed, methods_at
@@ -30,6 +32,7 @@ from shared.observability import observed
 ROUTERS: Final = (
     accounts.router,
     automations.router,
+    bill_runs.router,
     autopay.router,
     classes.router,
     contracts.router,
@@ -43,6 +46,7 @@ ROUTERS: Final = (
     payments.router,
     settings.router,
     tasks.router,
+    usage.router,
 )
 
 resolver = APIGatewayRestResolver()

@@ -32,6 +32,7 @@ from shared.use_cases.create_invoice import create_invoice, edit_draft
 from shared.use_cases.lookups import customer_of, invoice_of, settings_of, today
 from shared.use_cases.post_invoices import post_invoice
 from shared.use_cases.send_notice import send_invoice
+from shared.use_cases.void_invoice import void_invoice
 
 router = new_router()
 
@@ -77,6 +78,12 @@ def patch_draft(call: Call[DraftBody], invoice_id: str) -> Answer:
 def post_draft(call: Call[Any], invoice_id: str) -> Answer:
     """Post a draft: it gets its number and is owed."""
     return _one(200, post_invoice(invoice_id, call.ports), call.ports)
+
+
+@endpoint(router, "POST", "/v1/invoices/<invoice_id>/void")
+def void(call: Call[Any], invoice_id: str) -> Answer:
+    """Void a posted invoice on which nothing is paid; its periods can be billed again."""
+    return _one(200, void_invoice(invoice_id, call.ports), call.ports)
 
 
 @endpoint(router, "POST", "/v1/invoices/<invoice_id>/send")

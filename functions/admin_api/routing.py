@@ -7,6 +7,7 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from traceback import extract_tb
 from typing import Any, Final
 
 from aws_lambda_powertools.event_handler import Response
@@ -23,6 +24,7 @@ from shared.domain.errors import NotFound
 from shared.observability import logger, report
 
 BODY_BYTES_MAX: Final = 5 * 1024 * 1024  # 10,000 invoice lines take two
+FRAMES_MAX: Final = 12  # innermost frames of a stack that are logged
 PROBLEM_TYPE: Final = "application/problem+json"
 COMMON_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _VERSION: Final = re.compile(r'(?:W/)?"?([0-9]{1,9})"?')
@@ -96,9 +98,15 @@ def respond(made: Endpoint, event: Mapping[str, Any], parameters: Mapping[str, s
 def failed(error: Exception) -> Response[str]:
     problem: Problem = problem_of(error)
     if problem.status >= 500:
-        logger.error("request failed", extra={"error": type(error).__name__}, exc_info=problem.status == 500)
+        logger.error("request failed", extra={"error": type(error).__name__, "stack": _stack(error)})
         report("request_failed")
     return Response(problem.status, PROBLEM_TYPE, problem.body(), {**COMMON_HEADERS, **problem.headers})
+
+
+def _stack(error: Exception) -> list[str]:
+    """Where it happened, without what was typed: the texts of errors may quote it."""
+    frames = extract_tb(error.__traceback__)[-FRAMES_MAX:]
+    return [f"{frame.filename.rpartition('site-packages/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
 
 
 def _answer(made: Endpoint, event: Mapping[str, Any], parameters: Mapping[str, str]) -> Answer:

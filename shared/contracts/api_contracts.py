@@ -158,11 +158,11 @@ def read_charge(
 ) -> Charge:
     """One charge, with what is wrong with it added to `found` under the path `at`."""
     if isinstance(body, OneTimeBody):
-        amount = _minor(f"{at}.amount", body.amount, currency, found)
+        amount = read_minor(f"{at}.amount", body.amount, currency, found)
         return Charge(charge_id, body.name, "one_time", amount, on=body.on, taxable=body.taxable)
     if isinstance(body, UsageChargeBody):
         return _usage(at, body, charge_id, currency, found)
-    amount = _minor(f"{at}.amount", body.amount, currency, found)
+    amount = read_minor(f"{at}.amount", body.amount, currency, found)
     with found.at(f"{at}.quantity"):
         multiply(amount, body.quantity)
     return Charge(
@@ -180,7 +180,7 @@ def _usage(at: str, body: UsageChargeBody, charge_id: str, currency: str, found:
         found.add(f"{at}.tier_mode", "is required with tiers")
     if body.tier_mode is not None and not tiered:
         found.add(f"{at}.tiers", "is required with a tier_mode")
-    unit = _minor(f"{at}.unit_amount", body.unit_amount, currency, found) if body.unit_amount is not None else None
+    unit = read_minor(f"{at}.unit_amount", body.unit_amount, currency, found) if body.unit_amount is not None else None
     return Charge(
         id=charge_id, name=body.name, type="usage", metric=body.metric, unit_amount_minor=unit,
         tier_mode=body.tier_mode,
@@ -200,12 +200,12 @@ def _tiers(at: str, bodies: Sequence[PriceTierBody], currency: str, found: Findi
             found.add(f"{at}[{n}].up_to", "must be more than that of the tier before it")
         before = body.up_to or before
     return tuple(
-        PriceTier(b.up_to, _minor(f"{at}[{n}].unit_amount", b.unit_amount, currency, found))
+        PriceTier(b.up_to, read_minor(f"{at}[{n}].unit_amount", b.unit_amount, currency, found))
         for n, b in enumerate(bodies)
     )
 
 
-def _minor(at: str, amount: str, currency: str, found: Findings) -> int:
+def read_minor(at: str, amount: str, currency: str, found: Findings) -> int:
     return found.attempt(at, lambda: minor(amount, currency), 0)
 
 

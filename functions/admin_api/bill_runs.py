@@ -1,0 +1,106 @@
+"""Bill runs: started by hand, reviewed, posted, mailed, cancelled."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from functions.admin_api.calls import Answer, Call
+from functions.admin_api.listing import PAGING, WEIGHT_MAX, indexed, page_of, stored
+from functions.admin_api.routing import endpoint, new_router
+from shared.contracts.api_bill_runs import BillRunBody, bill_run_json, summary_json
+from shared.contracts.api_fields import iso
+from shared.contracts.api_invoices import invoice_json
+from shared.domain.errors import Refused
+from shared.domain.runs import BillRun
+from shared.ports import BILL_RUNS, Ports
+from shared.use_cases.bill_runs import bill_run_of, bill_run_summary
+from shared.use_cases.cancel_bill_run import cancel_bill_run
+from shared.use_cases.post_invoices import post_now, start_posting
+from shared.use_cases.preview_bill_run import Preview, preview_bill_run
+from shared.use_cases.send_notice import send_run
+from shared.use_cases.start_bill_run import BillRunRequest, start_bill_run
+
+router = new_router()
+
+DRAFTS_SHOWN: Final = 200  # of a preview
+CUSTOMERS_PER_CHUNK: Final = 25
+POSTED_AT_ONCE: Final = 25  # chunks: what is more is posted through the queue, as a scheduled run is
+
+
+@endpoint(router, "GET", "/v1/bill-runs", filters=PAGING)
+def list_bill_runs(call: Call[Any]) -> Answer:
+    """All bill runs, oldest first."""
+    return page_of(
+        call,
+        indexed(call.ports, BILL_RUNS, "all"),
+        lambda found: stored(call.ports, BillRun, found),
+        lambda found: [shown(run, call.ports) for run in found],
+        weigh=lambda run: run.chunks * CUSTOMERS_PER_CHUNK,  # each is recounted
+    )
+
+
+@endpoint(router, "POST", "/v1/bill-runs", body=BillRunBody, creates="brn_")
+def post_bill_run(call: Call[BillRunBody]) -> Answer:
+    """Start a run for all customers or some; its drafts follow through the queue. A dry run only previews them."""
+    body = call.body
+    request = BillRunRequest(
+        as_of=body.as_of, customer_ids=tuple(body.customer_ids) if body.customer_ids is not None else None,
+        class_id=body.class_id, auto_post=body.auto_post, auto_email=body.auto_email,
+    )  # fmt: skip
+    if body.dry_run:
+        return Answer(200, _previewed(preview_bill_run(request, call.ports)))
+    return Answer(201, shown(start_bill_run(request, call.caller.id, call.ports), call.ports))
+
+
+@endpoint(router, "GET", "/v1/bill-runs/<bill_run_id>")
+def get_bill_run(call: Call[Any], bill_run_id: str) -> Answer:
+    """One run, with its counts recounted."""
+    return Answer(200, shown(bill_run_of(bill_run_id, call.ports), call.ports))
+
+
+@endpoint(router, "POST", "/v1/bill-runs/<bill_run_id>/post")
+def post_run(call: Call[Any], bill_run_id: str) -> Answer:
+    """Post the drafts of a completed run, flagged ones too: whoever posts by hand has reviewed them."""
+    start_posting(bill_run_id, call.ports)
+    return Answer(200, shown(post_now(bill_run_id, call.ports, POSTED_AT_ONCE), call.ports))
+
+
+@endpoint(router, "POST", "/v1/bill-runs/<bill_run_id>/send")
+def send_bill_run(call: Call[Any], bill_run_id: str) -> Answer:
+    """Mail the posted invoices of a run that have not been mailed; the mails follow through the queue."""
+    run = bill_run_of(bill_run_id, call.ports)
+    if not bill_run_summary(bill_run_id, call.ports).counts["posted"]:
+        raise Refused("not_posted", f"bill run {bill_run_id} has no posted invoice; only posted invoices are mailed")
+    send_run(bill_run_id, call.ports)
+    return Answer(200, shown(run, call.ports))
+
+
+@endpoint(router, "POST", "/v1/bill-runs/<bill_run_id>/cancel")
+def cancel_run(call: Call[Any], bill_run_id: str) -> Answer:
+    """Delete the drafts of a run of which nothing is posted; their periods become billable again."""
+    return Answer(200, shown(cancel_bill_run(bill_run_id, call.ports), call.ports))
+
+
+def _previewed(preview: Preview) -> dict[str, Any]:
+    """What the run would be, with the first of its drafts. Nothing of it has an id to come back to."""
+    lines = 0
+    drafts: list[dict[str, Any]] = []
+    for draft in preview.drafts[:DRAFTS_SHOWN]:
+        lines += len(draft.lines)
+        if drafts and lines > WEIGHT_MAX:
+            break
+        drafts.append(invoice_json(draft.invoice, draft.lines, preview.as_of, None))
+    its = preview.summary
+    return {
+        "id": None,
+        "status": "preview",
+        "as_of": iso(preview.as_of),
+        **summary_json(its.counts, its.totals_minor, its.failures, its.flags),
+        "invoices": [{**draft, "id": None} for draft in drafts],
+        "partial": preview.partial,
+    }
+
+
+def shown(run: BillRun, ports: Ports) -> dict[str, Any]:
+    summary = bill_run_summary(run.id, ports)
+    return bill_run_json(run, summary.counts, summary.totals_minor, summary.failures, summary.flags)
