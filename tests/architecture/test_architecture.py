@@ -39,7 +39,7 @@ PLANTED = [
     ("imports_point_inwards", "shared/domain/money.py", "from shared import use_cases", 1),
     ("imports_point_inwards", "shared/ports.py", "import shared.storage.memory", 1),
     ("imports_point_inwards", "shared/use_cases/post_invoice.py", "from shared.storage.memory import S", 1),
-    ("imports_point_inwards", "shared/use_cases/post_invoice.py", "import shared.contracts.queue as q", 1),
+    ("imports_point_inwards", "shared/use_cases/post_invoice.py", "import shared.gateways.sqs as q", 1),
     ("imports_point_inwards", "shared/use_cases/post_invoice.py", "from shared.bootstrap import services", 1),
     ("imports_point_inwards", "shared/storage/memory.py", "from shared.gateways.ses import Ses", 1),
     ("imports_point_inwards", "shared/storage/memory.py", "from shared.config import settings", 1),

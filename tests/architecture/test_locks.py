@@ -34,9 +34,7 @@ def test_every_requirement_is_pinned_and_hashed(lock: Path):
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_no_lock_names_an_index_or_a_machine(lock: Path):
-    strays = [
-        line for line in lock.read_text().splitlines() if re.search(r"://|index-url|find-links|(^|\s)/", line)
-    ]
+    strays = [line for line in lock.read_text().splitlines() if re.search(r"://|index-url|find-links|(^|\s)/", line)]
     assert strays == []
 
 
