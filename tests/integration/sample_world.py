@@ -8,7 +8,7 @@ from shared.domain.contract import Charge, Contract
 from shared.domain.customer import Customer, Switches
 from shared.domain.invoice import Invoice, Line, parts, totalled
 from shared.domain.notice import Notice
-from shared.domain.payment import Payment, PaymentMethod
+from shared.domain.payment import CreditBalance, Payment, PaymentMethod
 from shared.domain.records import Owner
 from shared.domain.runs import BillRun, Chunk, PaymentRun, Watermark
 from shared.domain.settings import (
@@ -68,7 +68,10 @@ def _customer(id):
             start_date=ON,
             billing_starts_on=ON,
             bill_cycle_day=1,
-            charges=(Charge(id=f"chg_{name}", name="Support", type="recurring", amount_minor=249_95),),
+            charges=(
+                Charge(id=f"chg_{name}", name="Support", type="recurring", amount_minor=249_95),
+                Charge(id=f"use_{name}", name="Backup GB", type="usage", metric="gb", unit_amount_minor=5),
+            ),
             next_bill_on=ON,
             created_at=YESTERDAY,
         ),
@@ -123,6 +126,7 @@ def _mail():
             to="ap@acme.example", claimed_at=YESTERDAY, message_id="0107018dd0c1-sent",
         ),
         *_invoice("inv_late", "cus_late", due_on=date(2026, 2, 25)),
+        CreditBalance("cus_late", "USD", 100_00),
     )  # fmt: skip
 
 
