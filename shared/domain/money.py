@@ -99,6 +99,14 @@ def parse_minor(text: str, currency: str) -> int:
     return -minor if sign else minor
 
 
+def minor_in(text: str, currency: str) -> int:
+    """An amount that is stated once for customers of several currencies, in one of them: "0.50" JPY is 1.
+
+    Decimals that the currency does not have are rounded, once. Raises UnknownCurrency. PRODUCT 9.
+    """
+    return round_half_up(Fraction(text) * 10 ** exponent(currency))
+
+
 def format_minor(minor: int, currency: str) -> str:
     """Write minor units with all of the currency's decimals: -5 USD is "-0.05", 250 JPY is "250".
 

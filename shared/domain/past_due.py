@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from shared.domain.collection import CollectionState
 from shared.domain.customer import Customer, OffReason
 from shared.domain.invoice import Invoice
-from shared.domain.money import parse_minor
+from shared.domain.money import minor_in
 from shared.domain.policy import CustomerClass
 from shared.domain.settings import Tier
 
@@ -83,7 +83,7 @@ def chasable(late: Iterable[Invoice], customer: Customer, its_class: CustomerCla
         groups.setdefault((_policy_name(invoice), invoice.currency), []).append(invoice)
     chased: list[Invoice] = []
     for (_, currency), invoices in groups.items():
-        threshold = parse_minor(its_class.policy(invoices[0].type).collection_threshold, currency)
+        threshold = minor_in(its_class.policy(invoices[0].type).collection_threshold, currency)
         if sum(i.residual_minor for i in invoices) > threshold:
             chased.extend(invoices)
     return sorted(chased, key=_due)

@@ -17,6 +17,7 @@ from shared.domain.money import (
     UnknownCurrency,
     exponent,
     format_minor,
+    minor_in,
     multiply,
     parse_minor,
     percent_of,
@@ -397,3 +398,11 @@ def test_a_larger_weight_never_gets_less(total, weights):
 def test_weights_that_cannot_carry_the_total_are_refused(total, weights):
     with pytest.raises(InvalidSplit):
         split(total, weights)
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "minor"),
+    [("0.00", "JPY", 0), ("0.50", "JPY", 1), ("0.49", "JPY", 0), ("5.005", "USD", 501), ("5", "KWD", 5000)],
+)
+def test_an_amount_for_all_currencies_is_rounded_to_the_one_it_is_applied_in(text, currency, minor):
+    assert minor_in(text, currency) == minor
