@@ -13,14 +13,8 @@ from typing import Literal
 
 from shared.domain.ids import derive_id
 from shared.domain.payment import ChargeOutcome, Payment
+from shared.gateways.decline_codes import is_hard
 from shared.ports import Clock
-
-# Never worth another try on the same card, as card networks and gateways publish them.
-HARD_DECLINES = frozenset({
-    "account_closed", "card_not_supported", "expired_card", "fraudulent", "incorrect_number", "invalid_account",
-    "lost_card", "merchant_blacklist", "pickup_card", "restricted_card", "revocation_of_authorization",
-    "stolen_card", "stop_payment_order",
-})  # fmt: skip
 
 DECLINED = "declined:"
 PLAIN_OUTCOMES = ("succeeded", "timeout_charged", "timeout_not_charged", "error_500")
@@ -141,7 +135,7 @@ def _parameters(payment: Payment) -> tuple[str, int, str]:
 
 def _answer(charge: GatewayCharge) -> ChargeOutcome:
     if charge.status == "declined":
-        return ChargeOutcome("declined", charge.id, charge.code, hard=charge.code in HARD_DECLINES)
+        return ChargeOutcome("declined", charge.id, charge.code, hard=is_hard(charge.code or ""))
     return ChargeOutcome("succeeded", charge.id)
 
 
