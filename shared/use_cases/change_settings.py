@@ -10,10 +10,12 @@ from typing import Any
 from shared import ports as p
 from shared.domain.calendar import local_date
 from shared.domain.customer import Customer, why_off
+from shared.domain.errors import Invalid
 from shared.domain.ids import SHARDS
 from shared.domain.runs import Job, Watermark
-from shared.domain.settings import AUTOMATIONS, Automation, Settings, SettingsChange, SettingsGate
+from shared.domain.settings import AUTOMATIONS, Automation, PastDue, Settings, SettingsChange, SettingsGate
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
+from shared.rendering.defaults import TEMPLATE_NAMES
 from shared.use_cases.lookups import CONFLICT_RETRIES, settings_of, shards
 
 CUSTOMER_PAGES_MAX = 5_000  # per shard, of 200: more customers than Paidup is built for
@@ -46,6 +48,7 @@ def change_settings(
     for _ in range(CONFLICT_RETRIES):
         before = settings_of(ports)
         after = replace(edit(before), version=before.version)
+        _check_templates(after.automations.past_due)
         if dry_run or after == before:
             return SettingsChanged(before, effects_of(before, after, ports))
         try:
@@ -55,6 +58,19 @@ def change_settings(
         saved = replace(after, version=before.version + 1)
         return SettingsChanged(saved, effects_of(before, saved, ports))
     raise Unavailable("the settings kept changing")
+
+
+def _check_templates(past_due: PastDue) -> None:
+    """Raises Invalid for a template that there is none of: better now than on the day it is to be sent."""
+    at = "automations.past_due"
+    named = {f"{at}.tiers[{n}].template": tier.template for n, tier in enumerate(past_due.tiers)}
+    for n, trigger in enumerate(past_due.triggers):
+        for m, action in enumerate(trigger.actions):
+            if action.template is not None:
+                named[f"{at}.triggers[{n}].actions[{m}].template"] = action.template
+    for field, template in named.items():
+        if template not in TEMPLATE_NAMES:
+            raise Invalid(field, f"is not the name of a template; there are {', '.join(sorted(TEMPLATE_NAMES))}")
 
 
 def effects_of(before: Settings, after: Settings, ports: Ports) -> dict[Automation, int]:

@@ -63,7 +63,7 @@ def test_null_returns_a_part_to_its_defaults(api):
 
 def test_actions_of_every_type_come_back_as_they_were_given(api):
     actions = [
-        {"type": "send_template", "template": "final_notice"}, {"type": "late_fee", "amount": "25.00"},
+        {"type": "send_template", "template": "reminder"}, {"type": "late_fee", "amount": "25.00"},
         {"type": "suspend"}, {"type": "emit_event", "name": "customer.late"}, {"type": "task", "title": "Call them"},
     ]  # fmt: skip
     triggers = [{"days": 10, "actions": actions}, {"days": 20, "actions": []}]
@@ -164,12 +164,13 @@ def test_a_job_whose_timing_changes_starts_anew_without_a_backlog(api, patch, jo
         ({"automations": {"fax": {"enabled": True}}}, "automations.fax"),
         ({"automations": {"account_summary": {"format": "all"}}}, "automations.account_summary.format"),
         ({"automations": {"past_due": {"tiers": []}}}, "automations.past_due.tiers"),
-        ({"automations": {"past_due": {"tiers": [{"from_days": 0, "template": "a"}]}}},
+        ({"automations": {"past_due": {"tiers": [{"from_days": 0, "template": "reminder"}]}}},
          "automations.past_due.tiers[0].from_days"),
-        ({"automations": {"past_due": {"tiers": [{"from_days": 5, "template": "a"}, {"from_days": 5, "template": "b"}]
+        ({"automations": {"past_due": {"tiers": [{"from_days": 5, "template": "reminder"}, {"from_days": 5,
+        "template": "reminder"}]
           }}},
          "automations.past_due.tiers[1].from_days"),
-        ({"automations": {"past_due": {"tiers": [{"from_days": 5, "template": "a", "repeat_max": 2}]}}},
+        ({"automations": {"past_due": {"tiers": [{"from_days": 5, "template": "reminder", "repeat_max": 2}]}}},
          "automations.past_due.tiers[0].repeat_max"),
         ({"automations": {"past_due": {"tiers": [{"from_days": 5, "template": "{{ x }}"}]}}},
          "automations.past_due.tiers[0].template"),
@@ -181,6 +182,16 @@ def test_a_job_whose_timing_changes_starts_anew_without_a_backlog(api, patch, jo
          "automations.past_due.triggers[0].actions[0].x"),
         ({"automations": {"past_due": {"triggers": [{"days": 3, "actions": [{"type": "fax"}]}]}}},
          "automations.past_due.triggers[0].actions[0]"),
+        (
+            {"automations": {"past_due": {"tiers": [{"from_days": 5, "template": "nowhere"}]}}},
+            "automations.past_due.tiers[0].template",
+        ),
+        (
+            {"automations": {"past_due": {"triggers": [
+                {"days": 3, "actions": [{"type": "send_template", "template": "nowhere"}]}
+            ]}}},
+            "automations.past_due.triggers[0].actions[0].template",
+        ),
         ({"retries": {"retry_days": [0]}}, "retries.retry_days[0]"),
         ({"retries": {"retry_days": "3"}}, "retries.retry_days"),
         ({"due_date_basis": "due_on"}, "due_date_basis"),
