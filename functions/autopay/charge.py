@@ -1,4 +1,4 @@
-"""Charge the invoices of a payment run, one chunk per queue record."""
+"""Charge the invoices of a payment run, one chunk per queue record, and try again what the gateway did not process."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from shared.bootstrap import ports
-from shared.contracts.messages import ChargeInvoices, SelectInvoices, read
+from shared.contracts.messages import ChargeInvoices, RetryCharge, SelectInvoices, read
 from shared.observability import handle_batch, observed, report
-from shared.use_cases.payment_runs import charge_chunk, select_invoices
+from shared.use_cases.payment_runs import charge_chunk, retry_charge, select_invoices
 
 
 def charge(record: SQSRecord) -> None:
-    message = read(record.body, SelectInvoices | ChargeInvoices)
-    if isinstance(message, SelectInvoices):
-        select_invoices(message.run_id, ports())
-        return
-    for outcome in charge_chunk(message.run_id, message.chunk, ports()) or ():
-        report(f"charge_{outcome.outcome}", invoice_id=outcome.invoice_id, reason=outcome.reason)
+    message = read(record.body, SelectInvoices | ChargeInvoices | RetryCharge)
+    match message:
+        case SelectInvoices():
+            select_invoices(message.run_id, ports())
+        case ChargeInvoices():
+            for outcome in charge_chunk(message.run_id, message.chunk, ports()) or ():
+                report(f"charge_{outcome.outcome}", invoice_id=outcome.invoice_id, reason=outcome.reason)
+        case RetryCharge():
+            retried = retry_charge(message.run_id, message.invoice_id, message.attempt, ports())
+            if retried is not None:
+                report(f"charge_{retried.outcome}", invoice_id=retried.invoice_id, reason=retried.reason)
 
 
 @observed

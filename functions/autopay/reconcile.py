@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.bootstrap import ports
 from shared.observability import count, observed
-from shared.use_cases.charge_invoice import reconcile_payments
+from shared.use_cases.reconcile_payments import reconcile_payments
 
 
 @observed

@@ -15,10 +15,17 @@ from shared.use_cases.assess_customer import assess_customer
 
 def assess(record: SQSRecord) -> None:
     message = read(record.body, AssessCustomers)
+    left: list[Exception] = []
     for customer_id in message.customer_ids:
-        assessed = assess_customer(customer_id, message.occurred_at, ports())
+        try:
+            assessed = assess_customer(customer_id, message.occurred_at, ports())
+        except Exception as error:  # noqa: BLE001 - nobody waits for another; the record is delivered again
+            left.append(error)
+            continue
         if assessed.notice:
             report(f"called_for_{assessed.notice}", customer_id=customer_id)
+    if left:
+        raise left[0]
 
 
 @observed

@@ -83,6 +83,14 @@ class ChargeInvoices(Message, tag="charge_invoices", frozen=True):
     chunk: int
 
 
+class RetryCharge(Message, tag="retry_charge", frozen=True):
+    """charge: the gateway did not process a run's attempt on an invoice; try once more."""
+
+    run_id: str
+    invoice_id: str
+    attempt: int
+
+
 class AssessCustomers(Message, tag="assess_customers", frozen=True):
     """assess: re-evaluate customers past due, as of each one's local date at `occurred_at`."""
 

@@ -13,11 +13,11 @@ from shared.domain.invoice import Invoice, Line, parts, totalled
 from shared.domain.money import format_minor
 from shared.domain.payment import Allocation, Payment
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
-from shared.use_cases.charge_invoice import grown_credit
 from shared.use_cases.create_invoice import create_invoice
 from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, invoice_of, local_on, settings_of
 from shared.use_cases.post_invoices import SERIES, series_of
 from shared.use_cases.refresh_episode import refresh_episode
+from shared.use_cases.settle_payment import grown_credit
 
 Kind = Literal["credit", "debit"]
 

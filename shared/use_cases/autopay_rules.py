@@ -249,8 +249,9 @@ def choose_payer(invoice: Invoice, ports: Ports, on: date, spent: Collection[str
     """Who pays automatically on a local date. Methods that are `spent` on this invoice are not tried again."""
     listed = saved_list(invoice.customer_id, ports)
     if listed is None:
-        method = first_method(invoice.customer_id, ports)
-        return Choice(method) if method else Choice(skipped="no_payment_method")
+        methods = methods_of(invoice.customer_id, ports)
+        method = next((m for m in methods if m.id not in spent), None)
+        return Choice(method, skipped=None if method else "attempts_exhausted" if methods else "no_payment_method")
     if not listed.enabled:
         return Choice(skipped="autopay_off")
     matching = decide(listed, invoice, ports, on).matching

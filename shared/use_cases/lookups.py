@@ -13,7 +13,7 @@ from shared.domain.errors import NotFound
 from shared.domain.ids import SHARDS, shard_of
 from shared.domain.invoice import Invoice, InvoiceLines, Line, part_count
 from shared.domain.policy import DEFAULT_CLASS, DEFAULT_CLASS_ID, CustomerClass
-from shared.domain.settings import Settings
+from shared.domain.settings import Settings, SettingsGate
 from shared.ports import Entry, Index, Ports
 
 E = TypeVar("E")
@@ -23,6 +23,11 @@ OPEN_INVOICES_MAX = 2_000  # open invoices of one customer that are looked at
 
 def settings_of(ports: Ports) -> Settings:
     return ports.store.get(Settings, "settings") or Settings()
+
+
+def gate_of(ports: Ports, shard: int) -> SettingsGate:
+    """Read before the settings and checked in a claim's transaction: the claim fails if they changed since."""
+    return ports.store.get(SettingsGate, f"gate{shard}") or SettingsGate(shard)
 
 
 def customer_of(ports: Ports, customer_id: str) -> Customer:

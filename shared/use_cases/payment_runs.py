@@ -10,20 +10,28 @@ from shared import ports as p
 from shared.contracts.messages import ChargeInvoices, SelectInvoices
 from shared.domain.calendar import local_date, parse_cron, start_of_day
 from shared.domain.customer import Customer
-from shared.domain.errors import Invalid, NotFound
-from shared.domain.ids import SHARDS, derive_id
+from shared.domain.errors import DomainError, Invalid, NotFound
+from shared.domain.ids import SHARDS, derive_id, shard_of
 from shared.domain.invoice import Invoice
-from shared.domain.payment import Payment, PaymentState
-from shared.domain.policy import AutoCharge, CustomerClass
+from shared.domain.payment import Payment, PaymentState, attempt_id
+from shared.domain.policy import DEFAULT_CLASS, AutoCharge, CustomerClass
 from shared.domain.runs import BillRun, Chunk, Outcome, OutcomeWord, PaymentRun, PaymentRunStatus, Watermark
 from shared.domain.settings import Settings
 from shared.domain.terms import collection_date
 from shared.ports import Conflict, Ports, Remove, Save
-from shared.use_cases.autopay_rules import choose_payer
-from shared.use_cases.charge_invoice import SkipReason, charge_invoice, why_not_chargeable
-from shared.use_cases.lookups import class_of, customer_of, local_on, settings_of
+from shared.use_cases.charge_invoice import (
+    FAILED_RETRY_SECONDS,
+    ChargeResult,
+    charge_invoice,
+    goes_on,
+    retry_failed,
+    retry_later,
+)
+from shared.use_cases.lookups import customer_of, local_on, settings_of
+from shared.use_cases.plan_bill_runs import scheduled_bill_run_id
 
 OCCURRENCES_MAX = 31  # missed occurrences taken up by one tick
+BILL_RUNS_WAITED_FOR_MAX = 1_000  # occurrences of the bill run within the limit of patience
 CHUNK_INVOICES = 10  # gateway calls per message
 SELECT_PAGES = 20  # index pages per message
 AUTOMATIC = AutoCharge()  # stands in where a class does not charge automatically: considered when due, then skipped
@@ -41,7 +49,7 @@ def plan_payment_runs(ports: Ports) -> list[PaymentRun]:
     """Record a run for each due occurrence, and start those whose bill run has finished."""
     settings = settings_of(ports)
     made = _record_due(settings, ports) if settings.payment_run.enabled else []
-    for run in active_runs(ports):
+    for run in active_runs(ports, made):
         if run.status in ("pending", "waiting"):
             _start_or_wait(run, settings, ports)
         else:
@@ -49,9 +57,11 @@ def plan_payment_runs(ports: Ports) -> list[PaymentRun]:
     return made
 
 
-def active_runs(ports: Ports) -> list[PaymentRun]:
+def active_runs(ports: Ports, made: Sequence[PaymentRun] = ()) -> list[PaymentRun]:
+    """Those not ended. The index may not show yet what was recorded a moment ago, so that is looked at too."""
     page = ports.store.find(p.PAYMENT_RUNS_ACTIVE, "all")
-    found = ports.store.get_many(PaymentRun, [e.key for e in page.items])
+    ids = dict.fromkeys([*(e.partition for e in page.items), *(r.id for r in made)])
+    found = ports.store.get_many(PaymentRun, [(i, "") for i in ids])
     return [r for r in found if r.status in ("pending", "waiting", "collecting")]
 
 
@@ -87,7 +97,7 @@ def _start_or_wait(run: PaymentRun, settings: Settings, ports: Ports) -> None:
     """A scheduled run waits for bill runs that were due before it, up to the set limit."""
     patience = timedelta(hours=settings.payment_run.max_wait_hours)
     waits = settings.payment_run.wait_for_bill_run and run.scheduled_for is not None
-    waits = waits and ports.clock.now() - run.occurred_at < patience and _bill_run_under_way(run, ports)
+    waits = waits and ports.clock.now() - run.occurred_at < patience and _bill_run_under_way(run, settings, ports)
     status: PaymentRunStatus = "waiting" if waits else "collecting"
     if run.status != status:
         try:
@@ -98,11 +108,30 @@ def _start_or_wait(run: PaymentRun, settings: Settings, ports: Ports) -> None:
         ports.queue.send("charge", [SelectInvoices(run_id=run.id).body()])
 
 
-def _bill_run_under_way(run: PaymentRun, ports: Ports) -> bool:
+def _bill_run_under_way(run: PaymentRun, settings: Settings, ports: Ports) -> bool:
+    """Whether a bill run that was due, or asked for, before this run is not finished, or not even recorded yet."""
+    ids = [*_scheduled_bill_runs(run.occurred_at, settings, ports)]
     page = ports.store.find(p.BILL_RUNS_ACTIVE, "all")
-    found = ports.store.get_many(BillRun, [e.key for e in page.items])
+    ids += [e.partition for e in page.items]
+    found = ports.store.get_many(BillRun, [(i, "") for i in dict.fromkeys(ids)])
     active = [r for r in found if r.status in ("pending", "generating", "posting")]
-    return any((r.scheduled_for or r.created_at or run.occurred_at) <= run.occurred_at for r in active)
+    if any((r.scheduled_for or r.created_at or run.occurred_at) <= run.occurred_at for r in active):
+        return True
+    mark = ports.store.get(Watermark, "watermarks", "bill_run")
+    if mark is None or not settings.bill_run.enabled:
+        return False
+    cron = parse_cron(settings.bill_run.schedule)
+    return bool(cron.between(mark.through, run.occurred_at, settings.business.timezone, 1))
+
+
+def _scheduled_bill_runs(until: datetime, settings: Settings, ports: Ports) -> list[str]:
+    """The ids of those due within the limit of patience: an index may not show the latest of them yet."""
+    if not settings.bill_run.enabled:
+        return []
+    patience = timedelta(hours=settings.payment_run.max_wait_hours)
+    cron = parse_cron(settings.bill_run.schedule)
+    due = cron.between(until - patience, until, settings.business.timezone, BILL_RUNS_WAITED_FOR_MAX)
+    return [scheduled_bill_run_id(at) for at in due]
 
 
 def start_payment_run(
@@ -123,6 +152,7 @@ def start_payment_run(
     run = PaymentRun(
         id=ports.ids.new("prn_"), as_of=as_of or today, occurred_at=occurred_at, status="collecting", created_by=by,
         customer_ids=tuple(customer_ids) if customer_ids is not None else None, created_at=now,
+        cursor=None if customer_ids is not None and not customer_ids else "",
     )  # fmt: skip
     ports.store.commit(Save(run))
     ports.queue.send("charge", [SelectInvoices(run_id=run.id).body()])
@@ -133,63 +163,83 @@ def start_payment_run(
 
 
 def select_invoices(run_id: str, ports: Ports) -> None:
-    """Choose the invoices whose collection date has come, a bounded number of pages at a time."""
+    """Choose the invoices whose collection date has come, a bounded number of pages at a time.
+
+    Once that is done, this reminds the workers of the first chunks that are still open.
+    """
+    run = run_of(ports, run_id)
+    if run.status == "collecting" and run.cursor is None:
+        _hand_out(run, ports, pages=1)  # a reminder: some message may have been lost
+        return
     settings = settings_of(ports)
     for _ in range(SELECT_PAGES):
-        run = run_of(ports, run_id)
         if run.status != "collecting":
             return
         if run.cursor is None:
-            _hand_out(run, ports)
+            _hand_out(run, ports, pages=run.chunks // p.PAGE_LIMIT + 1)
             return
         try:
             _select_page(run, settings, ports)
         except Conflict:
-            continue  # another delivery of this message is at it too
+            pass  # another delivery of this message is at it too
+        run = run_of(ports, run_id)
     ports.queue.send("charge", [SelectInvoices(run_id=run_id).body()])
 
 
 def _select_page(run: PaymentRun, settings: Settings, ports: Ports) -> None:
-    """One page of one shard becomes chunks, in the transaction that moves the cursor (`shard|page`) behind it."""
-    shard, _, after = (run.cursor or "0|").partition("|")
-    page = ports.store.find(p.INVOICES_OPEN, shard, after=after or None)
-    ids = [i.id for i in _considered(page.items, run, settings, ports)]
+    """One page of one place becomes chunks, in the transaction that moves the cursor (`place|page`) behind it.
+
+    The places are the index's shards, or the customers that were asked for.
+    """
+    place, _, after = (run.cursor or "0|").partition("|")
+    shard, prefix = _place(run, int(place))
+    page = ports.store.find(p.INVOICES_OPEN, shard, prefix=prefix, after=after or None)
+    considered = _considered(page.items, run, settings, ports)
+    ids = [i.id for i in sorted(considered, key=lambda i: i.next_attempt_on is None)]  # retries first
     chunks = [
         Chunk(run.id, "charge", run.chunks + n, tuple(ids[at : at + CHUNK_INVOICES]))
         for n, at in enumerate(range(0, len(ids), CHUNK_INVOICES))
     ]
-    following = str(int(shard) + 1) + "|" if int(shard) + 1 < SHARDS else None
-    cursor = f"{shard}|{page.cursor}" if page.cursor else following
+    places = SHARDS if run.customer_ids is None else len(run.customer_ids)
+    following = f"{int(place) + 1}|" if int(place) + 1 < places else None
+    cursor = f"{place}|{page.cursor}" if page.cursor else following
     ports.store.commit(Save(replace(run, cursor=cursor, chunks=run.chunks + len(chunks))), *map(Save, chunks))
+
+
+def _place(run: PaymentRun, number: int) -> tuple[str, str]:
+    """A partition of INVOICES_OPEN, and the prefix within it."""
+    if not run.customer_ids:
+        return str(number), ""
+    customer_id = run.customer_ids[number]
+    return str(shard_of(customer_id)), f"{customer_id}#"
 
 
 def _considered(found: Sequence[p.Entry], run: PaymentRun, settings: Settings, ports: Ports) -> Iterator[Invoice]:
     """The open invoices of a page whose collection date has come on their customer's date."""
-    wanted = [e for e in found if run.customer_ids is None or e.at.split("#")[0] in run.customer_ids]
-    owners = sorted({e.at.split("#")[0] for e in wanted})
+    owners = sorted({e.at.split("#")[0] for e in found})
     customers = {c.id: c for c in ports.store.get_many(Customer, [(i, "") for i in owners])}
-    classes = {c.class_id: class_of(ports, c.class_id) for c in customers.values()}
-    for invoice in ports.store.get_many(Invoice, [e.key for e in wanted]):
+    class_ids = sorted({c.class_id for c in customers.values()})
+    classes = {c.id: c for c in ports.store.get_many(CustomerClass, [("classes", i) for i in class_ids])}
+    for invoice in ports.store.get_many(Invoice, [e.key for e in found]):
         customer = customers.get(invoice.customer_id)
-        if customer is not None and invoice.collectable() and collection_due(
-            invoice, customer, classes[customer.class_id], run, settings
-        ):  # fmt: skip
+        if customer is None or not invoice.collectable():
+            continue
+        its_class = classes.get(customer.class_id, DEFAULT_CLASS)
+        if collection_due(invoice, its_class, local_on(run.occurred_at, customer, settings)):
             yield invoice
 
 
-def collection_due(
-    invoice: Invoice, customer: Customer, its_class: CustomerClass, run: PaymentRun, settings: Settings
-) -> bool:
-    """Whether the collection date, or the day of a retry, has come."""
+def collection_due(invoice: Invoice, its_class: CustomerClass, on: date) -> bool:
+    """Whether the collection date, or the day of a retry, has come on the customer's local date."""
     rule = its_class.policy(invoice.type).auto_charge or AUTOMATIC
-    on = local_on(run.occurred_at, customer, settings)
     retry_due = invoice.next_attempt_on is not None and invoice.next_attempt_on <= on
     return retry_due or collection_date(invoice, rule) <= on
 
 
-def _hand_out(run: PaymentRun, ports: Ports) -> None:
+def _hand_out(run: PaymentRun, ports: Ports, pages: int) -> None:
+    """Send the chunks that are open, or finish at once if there are none."""
     after: str | None = None
-    for _ in range(run.chunks // p.PAGE_LIMIT + 1):
+    for _ in range(pages):
         page = ports.store.list(Chunk, run.id, "charge#0000#open#", after=after)
         ports.queue.send("charge", [ChargeInvoices(run_id=run.id, chunk=c.number).body() for c in page.items])
         after = page.cursor
@@ -202,7 +252,7 @@ def _hand_out(run: PaymentRun, ports: Ports) -> None:
 
 
 def charge_chunk(run_id: str, number: int, ports: Ports) -> tuple[Outcome, ...] | None:
-    """Charge the invoices of one chunk; None if that was done before. Retries of the day come first."""
+    """Charge the invoices of one chunk, retries of the day first; None if that was done before."""
     chunk = ports.store.get(Chunk, run_id, f"charge#0000#open#{number:06d}")
     if chunk is None:
         finish_run(run_id, ports)
@@ -218,42 +268,39 @@ def charge_chunk(run_id: str, number: int, ports: Ports) -> tuple[Outcome, ...] 
 
 
 def _charge_one(invoice_id: str, run: PaymentRun, ports: Ports) -> Outcome:
-    """One invoice of a run. If the run has an attempt on it already, from a delivery that died, that is its outcome."""
-    last = ports.store.find(p.PAYMENTS_BY_INVOICE, invoice_id, reverse=True, limit=1).items
-    before = ports.store.get(Payment, last[0].partition) if last else None
-    if before is not None and before.run_id == run.id:
-        if before.status != "declined" or not before.falls_through:
-            return _outcome(before)
-        following = charge_invoice(invoice_id, ports, run_id=run.id, as_of=run.occurred_at).payment
-        return _outcome(following or before)
-    if (reason := why_skipped(invoice_id, run, ports)) is not None:
-        return Outcome(invoice_id, "skipped", reason)
-    result = charge_invoice(invoice_id, ports, run_id=run.id, as_of=run.occurred_at)
+    """One invoice of a run. What is wrong with one keeps no other from being charged."""
+    try:
+        result = _charged_before(invoice_id, run, ports) or charge_invoice(invoice_id, ports, run=run)
+    except DomainError as error:
+        return Outcome(invoice_id, "failed", getattr(error, "code", "not_found"))
+    if result.payment is None:
+        return Outcome(invoice_id, "skipped", result.skipped)
+    retry_later(result.payment, ports)
+    return _outcome(result.payment)
+
+
+def _charged_before(invoice_id: str, run: PaymentRun, ports: Ports) -> ChargeResult | None:
+    """If the run has an attempt on the invoice already, from a delivery that died, that is its outcome."""
+    invoice = ports.store.get(Invoice, invoice_id)
+    last = attempt_id(invoice_id, invoice.attempts) if invoice is not None and invoice.attempts else None
+    before = ports.store.get(Payment, last) if last else None
+    if before is None or before.run_id != run.id:
+        return None
+    following = charge_invoice(invoice_id, ports, run=run, again=True) if goes_on(before) else None
+    return following if following is not None and following.payment else ChargeResult(before)
+
+
+def retry_charge(run_id: str, invoice_id: str, attempt: int, ports: Ports) -> Outcome | None:
+    """Try again what the gateway did not process; None if there is nothing to try (any more)."""
+    result = retry_failed(run_of(ports, run_id), invoice_id, attempt, ports)
+    if result is None:
+        return None
     return _outcome(result.payment) if result.payment else Outcome(invoice_id, "skipped", result.skipped)
 
 
 def _outcome(payment: Payment) -> Outcome:
     """A pending attempt is one whose caller died: nobody knows yet what became of it."""
     return Outcome(payment.invoice_id or "", OUTCOME_OF[payment.status], payment.code, payment.id)
-
-
-def why_skipped(invoice_id: str, run: PaymentRun, ports: Ports) -> SkipReason | None:
-    """Why a payment run leaves a considered invoice alone; None if it charges it."""
-    settings = settings_of(ports)
-    invoice = ports.store.get(Invoice, invoice_id)
-    if invoice is None:
-        return "not_posted"
-    customer = customer_of(ports, invoice.customer_id)
-    on = local_on(run.occurred_at, customer, settings)
-    if (reason := why_not_chargeable(invoice, customer, on)) is not None:
-        return reason
-    if class_of(ports, customer.class_id).policy(invoice.type).auto_charge is None:
-        return "autopay_off"
-    if invoice.autopay_ended:
-        return "attempts_exhausted"
-    if invoice.next_attempt_on is not None and invoice.next_attempt_on > on:
-        return "retry_scheduled"
-    return choose_payer(invoice, ports, on).skipped
 
 
 def finish_run(run_id: str, ports: Ports) -> None:
@@ -281,7 +328,7 @@ def run_of(ports: Ports, run_id: str) -> PaymentRun:
 
 @dataclass(frozen=True, slots=True)
 class PaymentRunSummary:
-    """Recounted from the run's chunks each time, with unknown outcomes as they are known by now."""
+    """Recounted from the run's chunks each time, with outcomes as they are known by now."""
 
     counts: dict[str, int]
     collected_minor: dict[str, int]
@@ -291,16 +338,28 @@ def payment_run_summary(run: PaymentRun, ports: Ports) -> PaymentRunSummary:
     counts = dict.fromkeys(("considered", "succeeded", "declined", "failed", "unknown", "skipped"), 0)
     collected: dict[str, int] = {}
     for outcomes in done_outcomes(run, ports):
-        ids = [(o.payment_id, "") for o in outcomes if o.payment_id]
-        payments = {payment.id: payment for payment in ports.store.get_many(Payment, ids)}
+        payments = _as_known_now(outcomes, run, ports)
         for outcome in outcomes:
-            payment = payments.get(outcome.payment_id or "")
+            payment = payments.get(outcome.invoice_id)
             now = _outcome(payment) if payment else outcome
             counts["considered"] += 1
             counts[now.outcome] += 1
             if payment is not None and now.outcome == "succeeded":
                 collected[payment.currency] = collected.get(payment.currency, 0) + payment.amount_minor
     return PaymentRunSummary(counts, dict(sorted(collected.items())))
+
+
+def _as_known_now(outcomes: Sequence[Outcome], run: PaymentRun, ports: Ports) -> dict[str, Payment]:
+    """The run's last attempt per invoice: what the gateway did not process at first may have been tried again."""
+    found = ports.store.get_many(Payment, [(o.payment_id, "") for o in outcomes if o.payment_id])
+    later = range(1, len(FAILED_RETRY_SECONDS) + 1)
+    again = [(attempt_id(a.invoice_id or "", (a.attempt or 0) + n), "") for a in found if _not_paid(a) for n in later]
+    tried = [a for a in ports.store.get_many(Payment, again) if a.run_id == run.id]
+    return {a.invoice_id or "": a for a in (*found, *sorted(tried, key=lambda a: a.attempt or 0))}
+
+
+def _not_paid(attempt: Payment) -> bool:
+    return attempt.status not in ("succeeded", "refunded")
 
 
 def done_outcomes(run: PaymentRun, ports: Ports) -> Iterator[tuple[Outcome, ...]]:

@@ -44,9 +44,14 @@ def _record_due(settings: Settings, ports: Ports) -> list[BillRun]:
     return runs
 
 
+def scheduled_bill_run_id(occurrence: datetime) -> str:
+    """Derived from the occurrence: each has one run."""
+    return derive_id("brn_", "bill_run", occurrence.isoformat())
+
+
 def _scheduled(occurrence: datetime, settings: Settings, now: datetime) -> BillRun:
     return BillRun(
-        id=derive_id("brn_", "bill_run", occurrence.isoformat()), scheduled_for=occurrence, created_at=now,
+        id=scheduled_bill_run_id(occurrence), scheduled_for=occurrence, created_at=now,
         as_of=local_date(occurrence, settings.business.timezone),
     )  # fmt: skip
 

@@ -10,11 +10,11 @@ from shared.domain.invoice import Invoice
 from shared.domain.money import format_minor
 from shared.domain.payment import Allocation, Method, Payment
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
-from shared.use_cases.apply_credit import ALLOCATIONS_MAX, allocate, settled
-from shared.use_cases.charge_invoice import grown_credit
+from shared.use_cases.apply_credit import ALLOCATIONS_MAX, allocate, apply_credit, settled
 from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, open_invoices
 from shared.use_cases.notices import hint, payment_notice
 from shared.use_cases.refresh_episode import refresh_episode
+from shared.use_cases.settle_payment import grown_credit
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,16 @@ class ManualPayment:
 
 def record_payment(manual: ManualPayment, ports: Ports) -> Payment:
     """The recorded payment; recording the same id again returns what was recorded first."""
+    if manual.amount_minor <= 0:
+        raise Invalid("amount", "must be more than zero")
+    payment = _recorded(manual, ports)
+    if len(payment.allocations) == ALLOCATIONS_MAX and manual.allocations is None:
+        apply_credit(manual.customer_id, manual.currency, ports)  # the rest of what it pays: one transaction was full
+    refresh_episode(manual.customer_id, ports)
+    return payment
+
+
+def _recorded(manual: ManualPayment, ports: Ports) -> Payment:
     customer = customer_of(ports, manual.customer_id)
     for _ in range(CONFLICT_RETRIES):
         if (known := ports.store.get(Payment, manual.id)) is not None:
@@ -50,7 +60,6 @@ def record_payment(manual: ManualPayment, ports: Ports) -> Payment:
             continue
         if notice is not None:
             hint(ports, notice.id)
-        refresh_episode(customer.id, ports)
         return replace(payment, version=1)
     raise Unavailable(f"the invoices of {manual.customer_id} kept changing while a payment was recorded")
 
@@ -76,6 +85,8 @@ def _invoices(manual: ManualPayment, ports: Ports) -> list[Invoice]:
         _check(f"allocations[{n}]", allocation, found.get(allocation.invoice_id), manual)
     if sum(a.amount_minor for a in manual.allocations) > manual.amount_minor:
         raise Invalid("allocations", "add up to more than the amount of the payment")
+    if len(found) < len(manual.allocations):
+        raise Invalid("allocations", "name an invoice twice; give it one amount")
     return list(found.values())
 
 

@@ -21,11 +21,11 @@ from shared.domain.errors import Invalid, NotFound, Refused
 from shared.domain.ids import derive_id, shard_of
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice, notice_id
-from shared.domain.settings import Settings, SettingsGate
+from shared.domain.settings import Settings
 from shared.domain.task import Task
 from shared.ports import Check, Conflict, Mail, MailRefused, Ports, Save, Throttled, Unavailable
 from shared.use_cases.compose_notice import PAST_DUE_KINDS, Composed, NotReady, Suppressed, compose
-from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, invoice_of, local_on, settings_of, shards
+from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, gate_of, invoice_of, local_on, settings_of, shards
 from shared.use_cases.notices import hint
 
 CLAIM_STALE = timedelta(minutes=15)  # longer than any sender lives
@@ -61,7 +61,7 @@ def _send(notice: Notice, ports: Ports) -> Sending:
     now = ports.clock.now()
     if notice.retry_at is not None and now < notice.retry_at:
         return "waiting"  # a reminder from the sweep; the message that is to come at that time is on its way
-    gate = _gate(notice, ports)
+    gate = gate_of(ports, shard_of(notice.id))
     settings, customer = settings_of(ports), customer_of(ports, notice.customer_id)
     composed = compose(notice, customer, settings, local_on(now, customer, settings), ports)
     if isinstance(composed, NotReady):
@@ -73,12 +73,6 @@ def _send(notice: Notice, ports: Ports) -> Sending:
     claimed = replace(notice, claimed_at=now, attempts=notice.attempts + 1, to=customer.email, retry_at=None)
     ports.store.commit(Save(claimed), Check(customer), Check(gate), *map(Check, composed.about))
     return _hand_over(replace(claimed, version=notice.version + 1), composed, settings, ports)
-
-
-def _gate(notice: Notice, ports: Ports) -> SettingsGate:
-    """Read before the settings: the claim fails if they change after this."""
-    shard = shard_of(notice.id)
-    return ports.store.get(SettingsGate, f"gate{shard}") or SettingsGate(shard)
 
 
 def _hand_over(notice: Notice, composed: Composed, settings: Settings, ports: Ports) -> Sending:

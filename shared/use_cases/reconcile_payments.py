@@ -1,0 +1,35 @@
+"""Attempts whose outcome nobody knows: the gateway is asked until it can say. PRODUCT 7."""
+
+from __future__ import annotations
+
+from shared import ports as p
+from shared.domain.payment import Payment
+from shared.ports import Ports, Unavailable
+from shared.use_cases.charge_invoice import retry_later
+from shared.use_cases.lookups import shards
+from shared.use_cases.settle_payment import settle
+
+
+def reconcile_payments(ports: Ports) -> dict[str, int]:
+    """Ask the gateway about every attempt whose time to ask has come; how many had which outcome.
+
+    One that cannot be settled now is left for the next time and keeps nobody else waiting.
+    """
+    limit = ports.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ~")
+    counts: dict[str, int] = {}
+    for shard in shards():
+        page = ports.store.find(p.PAYMENTS_UNRESOLVED, shard, last=limit)
+        for payment in ports.store.get_many(Payment, [e.key for e in page.items]):
+            if payment.unresolved:
+                status = _ask(payment, ports)
+                counts[status] = counts.get(status, 0) + 1
+    return counts
+
+
+def _ask(payment: Payment, ports: Ports) -> str:
+    try:
+        settled = settle(payment.id, ports.gateway.look_up(payment), ports, asked=True)
+        retry_later(settled, ports)
+    except Unavailable:
+        return "left_for_later"
+    return settled.status
