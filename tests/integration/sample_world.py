@@ -8,7 +8,7 @@ from shared.domain.contract import Charge, Contract
 from shared.domain.customer import Customer, Switches
 from shared.domain.invoice import Invoice, Line, parts, totalled
 from shared.domain.notice import Notice
-from shared.domain.payment import CreditBalance, Payment, PaymentMethod
+from shared.domain.payment import CreditBalance, Payment, PaymentMethod, attempt_id
 from shared.domain.records import Owner
 from shared.domain.runs import BillRun, Chunk, PaymentRun, Watermark
 from shared.domain.settings import (
@@ -131,10 +131,19 @@ def _mail():
 
 
 def _attempts():
-    head, *lines = _invoice("inv_unknown", due_on=date(2026, 2, 27))
+    """One whose outcome nobody knows, and one that the gateway did not process."""
+    return (
+        *_attempted("inv_unknown", "pay_unknown", status="unknown", next_check_at=YESTERDAY),
+        *_attempted("inv_failed", attempt_id("inv_failed", 1), status="failed", at=NOW, run_id="prn_retrying"),
+        PaymentRun(id="prn_retrying", as_of=ON, occurred_at=NOW, status="completed", created_at=NOW, cursor=None),
+    )
+
+
+def _attempted(invoice_id, payment_id, status, at=YESTERDAY, **more):
+    head, *lines = _invoice(invoice_id, due_on=date(2026, 2, 27))
     attempt = Payment(
-        id="pay_unknown", customer_id="cus_acme", currency="USD", amount_minor=249_95, method="card", status="unknown",
-        at=YESTERDAY, invoice_id="inv_unknown", attempt=1, payment_method_id="pm_acme", token="tok_acme",
-        next_check_at=YESTERDAY,
+        id=payment_id, customer_id="cus_acme", currency="USD", amount_minor=249_95, method="card", status=status,
+        at=at, invoice_id=invoice_id, attempt=1, payment_method_id="pm_acme", token="tok_acme", **more,
     )  # fmt: skip
-    return (head.attempt_opened("pay_unknown"), *lines, attempt)
+    opened = head.attempt_opened(payment_id)
+    return (opened if attempt.unresolved else opened.attempt_closed(), *lines, attempt)
