@@ -18,7 +18,7 @@ from shared.domain.customer import Customer
 from shared.domain.errors import Refused
 from shared.domain.invoice import Invoice, InvoiceLines, Line, part_count
 from shared.domain.notice import Notice, notice_id
-from shared.ports import INVOICES, INVOICES_BY_CUSTOMER, INVOICES_BY_RUN, INVOICES_OPEN, Entry, Ports
+from shared.ports import INVOICES, INVOICES_BY_CUSTOMER, INVOICES_BY_RUN, INVOICES_OPEN, PAGE_LIMIT, Entry, Ports
 from shared.use_cases.lookups import invoice_of, settings_of, shards
 from shared.use_cases.render_document import document_key
 
@@ -56,7 +56,7 @@ def list_invoices(call: Call[Any]) -> Answer:
         return [(e, i) for e, i, on in dated if all(test(i, on) for test in tests)]
 
     return page_of(
-        call, _sources(call), keep, lambda found: shown(call.ports, found), filtered=bool(tests),
+        call, _sources(call), keep, lambda found: shown(call.ports, found), ahead=PAGE_LIMIT if tests else 0,
         weigh=lambda invoice: invoice.line_count,
     )  # fmt: skip
 

@@ -60,16 +60,17 @@ def page_of(
     keep: Callable[[Sequence[X]], list[tuple[X, Y]]],
     show: Callable[[Sequence[Y]], list[Any]],
     *,
-    filtered: bool = False,
+    ahead: int = 0,
     weigh: Callable[[Y], int] = lambda y: 0,
 ) -> Answer:
     """One page: `keep` gives what is listed of a page of the source, `show` the JSON of those that are chosen.
 
-    `filtered` reads ahead, since few may match. A page ends early once its items weigh more than WEIGHT_MAX.
+    Where few may match, `ahead` says how many are read at a time. A page ends early once its items weigh more than
+    WEIGHT_MAX.
     """
     wanted: int = call.query.get("limit", LIMIT_DEFAULT)
     at = _read_cursor(call)
-    size = PAGE_LIMIT if filtered else min(wanted + 1, PAGE_LIMIT)
+    size = ahead or min(wanted + 1, PAGE_LIMIT)
     found: list[tuple[_At, Y]] = []  # each with where the list goes on behind it
     for _ in range(PAGES_MAX):
         if at.source >= len(sources) or len(found) > wanted:

@@ -12,7 +12,7 @@ from shared.contracts.api_fields import id_of, name
 from shared.contracts.api_notices import notice_json
 from shared.domain.errors import NotFound
 from shared.domain.notice import Notice
-from shared.ports import NOTICES, NOTICES_BY_CUSTOMER, NOTICES_PENDING, Entry
+from shared.ports import NOTICES, NOTICES_BY_CUSTOMER, NOTICES_PENDING, PAGE_LIMIT, Entry
 from shared.use_cases.lookups import shards
 from shared.use_cases.send_notice import resend_notice
 
@@ -42,7 +42,9 @@ def list_notices(call: Call[Any]) -> Answer:
         sources = indexed(call.ports, NOTICES_BY_CUSTOMER, wanted["customer_id"])
     else:
         sources = indexed(call.ports, NOTICES_PENDING if wanted.get("status") == "pending" else NOTICES, *shards())
-    return page_of(call, sources, keep, lambda found: [notice_json(n) for n in found], filtered=bool(wanted))
+    return page_of(
+        call, sources, keep, lambda found: [notice_json(n) for n in found], ahead=PAGE_LIMIT if wanted else 0
+    )
 
 
 @endpoint(router, "GET", "/v1/notices/<notice_id>")

@@ -51,7 +51,7 @@ def list_skipped(call: Call[Any], payment_run_id: str) -> Answer:
         [_outcomes(payment_run_id, call.ports)],
         lambda found: [(place, o) for place, o in ((f, f[1]) for f in found) if o.outcome == "skipped"],
         lambda found: [skipped_json(o) for o in found],
-        filtered=True,
+        ahead=LIMIT_DEFAULT,
     )
 
 

@@ -13,7 +13,7 @@ from shared.contracts.api_payments import PaymentBody, payment_json, read_alloca
 from shared.domain.errors import NotFound
 from shared.domain.invoice import Invoice
 from shared.domain.payment import Payment
-from shared.ports import PAYMENTS, PAYMENTS_BY_CUSTOMER, Entry
+from shared.ports import PAGE_LIMIT, PAYMENTS, PAYMENTS_BY_CUSTOMER, Entry
 from shared.use_cases.lookups import customer_of, shards
 from shared.use_cases.record_payment import ManualPayment, record_payment
 
@@ -46,7 +46,7 @@ def list_payments(call: Call[Any]) -> Answer:
         return [(e, p) for e, p in stored(call.ports, Payment, found) if all(test(p, value) for test, value in asked)]
 
     return page_of(
-        call, _sources(call), keep, lambda found: [payment_json(p) for p in found], filtered=bool(asked)
+        call, _sources(call), keep, lambda found: [payment_json(p) for p in found], ahead=PAGE_LIMIT if asked else 0
     )  # fmt: skip
 
 
