@@ -99,3 +99,11 @@ def test_no_query_is_a_server_error(api, endpoint, value):
 def test_no_header_is_a_server_error(api, name, value):
     for endpoint in WITH_BODY:
         assert api(endpoint.method, path_of(endpoint), {}, headers={name: value}).status < 500
+
+
+@pytest.mark.parametrize("endpoint", [e for e in ENDPOINTS if e.method == "GET"], ids=lambda e: e.path)
+def test_reading_writes_nothing(api, endpoint):
+    before = api.ports.store.dump()
+    for path in (path_of(endpoint), path_of(endpoint).replace("inv_2", "inv_1"), f"{path_of(endpoint)}?limit=1"):
+        assert api.get(path).status < 500 or path.endswith("/pdf")
+    assert api.ports.store.dump() == before
