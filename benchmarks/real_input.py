@@ -209,7 +209,8 @@ def subscribe(there: Paidup, row: Mapping[str, str]) -> None:
     charge = {"name": f"{row['Contract'].replace('_', ' ')} plan", "type": "recurring", "amount": row["MonthlyCharges"]}
     contract = {
         "id": f"con_{key}", "name": "Telephone and internet",
-        "start_date": months_before(AS_OF, int(row["tenure"])).isoformat(), "billing_starts_on": AS_OF.isoformat(), "bill_cycle_day": AS_OF.day, "charges": [charge],
+        "start_date": months_before(AS_OF, int(row["tenure"])).isoformat(),
+        "billing_starts_on": AS_OF.isoformat(), "bill_cycle_day": AS_OF.day, "charges": [charge],
     }  # fmt: skip
     there.ok("POST", f"/v1/customers/{customer}/contracts", contract)
     if method:

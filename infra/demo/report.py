@@ -60,7 +60,7 @@ class Material:
 
 
 def write_report(material: Material, folder: Path) -> Path:
-    """Into `folder`, which is made if need be; answers the first page. Pages of an earlier report are replaced."""
+    """Into `folder`, which is made if need be; answers the first page. Nothing that is there is deleted."""
     figures = material.figures()
     pdfs = _write_pdfs(material, folder / "pdf")
     pages = _chosen(material.mails)
