@@ -116,7 +116,7 @@ def _not_forgotten(field: str, on: date, contract: Contract, charges: Iterable[C
     for charge in charges:
         if charge.type == "one_time":
             continue
-        floor = forgotten_before(progress_of(contract, charge.id), timeline(contract, charge).first_start)
+        floor = forgotten_before(progress_of(contract, charge.id), timeline(contract, charge))
         if floor is not None and on < floor:
             raise Invalid(
                 field,

@@ -6,7 +6,7 @@ contract. So it does not matter how late or how often it happens: nothing is bil
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -14,11 +14,20 @@ from itertools import groupby
 from typing import Final, Protocol
 
 from shared.domain.calendar import Period
-from shared.domain.contract import BilledPeriod, Billing, Charge, ChargeProgress, Contract, Segment
+from shared.domain.contract import BilledPeriod, Billing, ChargeProgress, Contract, Segment
 from shared.domain.invoice import Line
 from shared.domain.pricing import usage_cost
-from shared.domain.progress import entered, open_ranges, progress_of, struck, with_progress
-from shared.domain.reconcile import Move, after, moves
+from shared.domain.progress import (
+    billed_by,
+    billed_period,
+    billed_periods,
+    entered,
+    open_ranges,
+    progress_of,
+    struck,
+    with_progress,
+)  # fmt: skip
+from shared.domain.reconcile import after, first_due, moves
 from shared.domain.service import NEVER, ONE_DAY, Timeline, timeline
 
 PERIODS_CAUGHT_UP_MAX: Final = 12  # per charge; a contract that missed more is parked. PRODUCT 4
@@ -57,10 +66,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What a contract has due up to a date, in the order of bill dates."""
+    """What a contract has due up to a date, in the order of bill dates.
+
+    `missed` is the most periods that any one charge has waiting to be billed for the first time.
+    """
 
     contract: Contract
     steps: tuple[Step, ...] = ()
+    missed: int = 0
+    books: tuple[Book, ...] = ()  # of the contract as it is
 
     @property
     def bill_dates(self) -> tuple[date, ...]:
@@ -69,27 +83,32 @@ class Due:
 
 def due(contract: Contract, usage: UsageLookup, as_of: date) -> Due:
     """Everything whose bill date is `as_of` or earlier and that is not billed."""
-    steps = [s for c in contract.charges for s in _charge_steps(contract, c, usage, as_of)]
+    steps: list[Step] = []
+    missed = 0
+    books = _books(contract)
+    for book in books:
+        if book.line.charge.type != "usage":
+            steps += _corrections(book, as_of)
+        waiting = [s for p in _open_periods(book, as_of) for s in _first_billing(book, p, usage, as_of)]
+        missed = max(missed, len({s.period.start for s in waiting}))
+        steps += waiting
     if contract.late_usage:
-        next_on = min((s.bill_on for s in steps), default=None) or _next_regular(contract)
+        next_on = min((s.bill_on for s in steps), default=None) or _next_regular(books)
         steps += _late_steps(contract, usage, next_on, as_of)
-    return Due(contract, tuple(sorted(steps, key=lambda s: s.bill_on)))  # stable: charges keep their order
+    steps.sort(key=lambda s: s.bill_on)  # stable: charges keep their order
+    return Due(contract, tuple(steps), missed, tuple(books))
 
 
 def apply_billing(due: Due, invoice_ids: Mapping[date, str]) -> Contract:
     """The contract once its steps are on these invoices, one per bill date; on none where no invoice was called for."""
     contract = due.contract
-    entries: dict[str, ChargeProgress] = {}
-    lines = {c.id: timeline(contract, c) for c in contract.charges}
+    books = {b.line.charge.id: b for b in due.books}
     for step in due.steps:
-        progress = entries.get(step.charge_id) or progress_of(contract, step.charge_id)
         billing = Billing(invoice_ids.get(step.bill_on, NO_INVOICE), step.segments)
-        entries[step.charge_id] = entered(progress, step.period, billing, lines[step.charge_id].first_start)
-    for progress in entries.values():
-        contract = with_progress(contract, progress)
+        books[step.charge_id] = books[step.charge_id].with_billing(step.period, billing)
     billed = {(s.charge_id, s.period.start) for s in due.steps}
     marks = tuple(m for m in contract.late_usage if m not in billed)
-    return scheduled(replace(contract, late_usage=marks))
+    return _closed(replace(contract, late_usage=marks), list(books.values()))
 
 
 def unbill(contract: Contract, invoice_id: str) -> Contract:
@@ -97,117 +116,132 @@ def unbill(contract: Contract, invoice_id: str) -> Contract:
 
     Raises Refused if a later invoice has adjusted one of its periods.
     """
-    for charge in contract.charges:
-        progress = progress_of(contract, charge.id)
-        if not _billed_by(progress, invoice_id):
-            continue
-        open_again = struck(progress, invoice_id, timeline(contract, charge).first_start)
-        contract = with_progress(contract, open_again)
-        if charge.type == "usage":
-            contract = _with_late_marks(contract, charge, progress, open_again)
-    return scheduled(contract)
+    marks = list(contract.late_usage)
+    books: list[Book] = []
+    for book in _books(contract):
+        if billed_by(book.progress, invoice_id):
+            open_again = book.without(invoice_id)
+            marks += (m for m in _late_again(book, open_again) if m not in marks)
+            book = open_again
+        books.append(book)
+    return _closed(replace(contract, late_usage=tuple(marks)), books)
 
 
 def is_billed_by(contract: Contract, invoice_id: str) -> bool:
-    return any(_billed_by(p, invoice_id) for p in contract.progress)
+    return any(billed_by(p, invoice_id) for p in contract.progress)
 
 
-def _billed_by(progress: ChargeProgress, invoice_id: str) -> bool:
-    return any(b.invoice_id == invoice_id for p in progress.periods for b in p.billings)
+def scheduled(contract: Contract) -> Contract:
+    """The contract with its next bill date worked out; to be called after every change of its facts."""
+    return _closed(contract, [b.reviewed() for b in _books(contract)])
 
 
-def _with_late_marks(contract: Contract, charge: Charge, was: ChargeProgress, now: ChargeProgress) -> Contract:
-    """Usage that was late, and is not billed any more, is late again."""
-    before = {p.start: len(p.billings) for p in was.periods}
-    marks = [(charge.id, p.start) for p in now.periods if len(p.billings) < before[p.start]]
-    return replace(contract, late_usage=(*contract.late_usage, *(m for m in marks if m not in contract.late_usage)))
+# ---- one charge's book ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A charge's time, and what has been billed of it."""
+
+    line: Timeline
+    progress: ChargeProgress
+
+    def with_billing(self, period: Period, billing: Billing) -> Book:
+        progress = entered(self.progress, period, billing, self.line)
+        others = tuple(start for start in progress.unsettled if start != period.start)
+        if self._unsettled(period, billing.segments):
+            others = tuple(sorted((*others, period.start)))
+        return Book(self.line, replace(progress, unsettled=others) if others != progress.unsettled else progress)
+
+    def without(self, invoice_id: str) -> Book:
+        return Book(self.line, struck(self.progress, invoice_id, self.line)).reviewed()
+
+    def reviewed(self) -> Book:
+        """With every billed period compared with the facts as they are now."""
+        periods = billed_periods(self.progress)
+        unsettled = tuple(p.start for p in periods if self._unsettled(Period(p.start, p.end), p.segments))
+        return Book(self.line, replace(self.progress, unsettled=unsettled))
+
+    def unsettled(self) -> Iterator[BilledPeriod]:
+        for start in self.progress.unsettled:
+            if (found := billed_period(self.progress, start)) is not None:
+                yield found
+
+    def _unsettled(self, period: Period, segments: tuple[Segment, ...]) -> bool:
+        return self.line.charge.type != "usage" and bool(moves(self.line, period, segments))
+
+
+def _books(contract: Contract) -> list[Book]:
+    known = {p.charge_id: p for p in contract.progress}
+    return [Book(timeline(contract, c), known.get(c.id) or ChargeProgress(c.id)) for c in contract.charges]
+
+
+def _closed(contract: Contract, books: Sequence[Book]) -> Contract:
+    """The contract with these books, and the first day on which there is something to do on it again."""
+    kept = with_progress(contract, (b.progress for b in books))
+    next_on = _next_regular(books)
+    if next_on is None and contract.late_usage:
+        next_on = min(_late_due(kept, mark) for mark in contract.late_usage)
+    return replace(kept, next_bill_on=next_on)
+
+
+def _late_again(was: Book, now: Book) -> Iterator[tuple[str, date]]:
+    """Usage that was late, and is not billed any more."""
+    if was.line.charge.type == "usage":
+        before = {p.start: len(p.billings) for p in billed_periods(was.progress)}
+        still = billed_periods(now.progress)
+        yield from ((was.line.charge.id, p.start) for p in still if len(p.billings) < before[p.start])
 
 
 # ---- when -----------------------------------------------------------------------------------------------------
 
 
-def scheduled(contract: Contract) -> Contract:
-    """The contract with its next bill date worked out; to be called after every change of its facts."""
-    return replace(contract, next_bill_on=next_bill_on(contract))
-
-
 def next_bill_on(contract: Contract) -> date | None:
     """The first day on which a bill run finds something to do; None: never, as things stand."""
-    regular = _next_regular(contract)
-    if regular is None and contract.late_usage:
-        return min(_late_due(contract, mark) for mark in contract.late_usage)
-    return regular
+    return scheduled(contract).next_bill_on
 
 
-def periods_missed(contract: Contract, as_of: date) -> int:
-    """The most periods that any one charge has waiting to be billed for the first time."""
-    waiting = (_missed(timeline(contract, c), progress_of(contract, c.id), as_of) for c in contract.charges)
-    return max(waiting, default=0)
-
-
-def _missed(line: Timeline, progress: ChargeProgress, as_of: date) -> int:
-    most = PERIODS_CAUGHT_UP_MAX + 1
-    waiting = 0
-    for period in _open_periods(line, progress, as_of):
-        waiting += _first_due(line, period) <= as_of
-        if waiting == most:
-            break
-    return waiting
-
-
-def _next_regular(contract: Contract) -> date | None:
+def _next_regular(books: Iterable[Book]) -> date | None:
     """The next bill date of anything but late usage."""
     found: list[date] = []
-    for charge in contract.charges:
-        line, progress = timeline(contract, charge), progress_of(contract, charge.id)
-        if charge.type != "usage":
-            found += [m.due_on for p in progress.periods for m in moves(line, Period(p.start, p.end), p.segments)]
-        for period in _open_periods(line, progress, NEVER):
-            if (due_on := _first_due(line, period)) < NEVER:
-                found.append(due_on)
-                break
+    for book in books:
+        found += [m.due_on for p in book.unsettled() for m in moves(book.line, Period(p.start, p.end), p.segments)]
+        following = (first_due(book.line, p) for p in _open_periods(book, NEVER))
+        if (due_on := next(following, NEVER)) < NEVER:  # periods fall due in order
+            found.append(due_on)
     return min(found, default=None)
 
 
-def _first_due(line: Timeline, period: Period) -> date:
-    """When an open period is first due; NEVER if nothing of it ever is."""
-    if line.charge.type == "usage":
-        return line.due_on(period)
-    return min((m.due_on for m in moves(line, period)), default=NEVER)
-
-
-def _open_periods(line: Timeline, progress: ChargeProgress, as_of: date) -> Iterator[Period]:
+def _open_periods(book: Book, as_of: date) -> Iterator[Period]:
     """The periods with service that are not billed at all and begin by `as_of`."""
     until = as_of + ONE_DAY if as_of < NEVER else NEVER
-    if not line.windows:
-        return
-    for gap in open_ranges(progress, line.first_start):
-        yield from line.periods(gap.start, min(gap.end, until))
+    if book.line.windows:
+        for gap in open_ranges(book.progress, book.line):
+            yield from book.line.periods(gap.start, min(gap.end, until))
 
 
 # ---- what -----------------------------------------------------------------------------------------------------
 
 
-def _charge_steps(contract: Contract, charge: Charge, usage: UsageLookup, as_of: date) -> Iterator[Step]:
-    line, progress = timeline(contract, charge), progress_of(contract, charge.id)
-    if charge.type == "usage":
-        for period in _open_periods(line, progress, as_of):
-            if line.due_on(period) <= as_of:
-                yield _usage_step(line, period, usage)
-        return
-    for billed in progress.periods:
-        yield from _steps(charge.id, Period(billed.start, billed.end), billed.segments, line, as_of)
-    for period in _open_periods(line, progress, as_of):
-        yield from _steps(charge.id, period, (), line, as_of)
+def _corrections(book: Book, as_of: date) -> Iterator[Step]:
+    for billed in book.unsettled():
+        yield from _steps(book.line, Period(billed.start, billed.end), billed.segments, as_of)
 
 
-def _steps(charge_id: str, period: Period, billed: tuple[Segment, ...], line: Timeline, as_of: date) -> Iterator[Step]:
+def _first_billing(book: Book, period: Period, usage: UsageLookup, as_of: date) -> Iterator[Step]:
+    if book.line.charge.type != "usage":
+        yield from _steps(book.line, period, (), as_of)
+    elif book.line.due_on(period) <= as_of:
+        yield _usage_step(book.line, period, usage)
+
+
+def _steps(line: Timeline, period: Period, billed: tuple[Segment, ...], as_of: date) -> Iterator[Step]:
     """The moves that are due, as one step per bill date."""
     ripe = [m for m in moves(line, period, billed) if m.due_on <= as_of]
     for bill_on, together in groupby(ripe, key=lambda m: m.due_on):
-        made: list[Move] = list(together)
+        made = list(together)
         billed = after(billed, made)
-        yield Step(bill_on, charge_id, period, billed, tuple(m.line for m in made))
+        yield Step(bill_on, line.charge.id, period, billed, tuple(m.line for m in made))
 
 
 def _usage_step(line: Timeline, period: Period, usage: UsageLookup) -> Step:
@@ -265,7 +299,7 @@ def _late_step(line: Timeline, billed: BilledPeriod, bill_on: date, usage: Usage
 def _late_period(contract: Contract, mark: tuple[str, date]) -> tuple[Timeline, BilledPeriod] | None:
     """What a mark points at; None once that is open again, and will be billed with all its usage."""
     charge = contract.charge(mark[0])
-    billed = next((p for p in progress_of(contract, mark[0]).periods if p.start == mark[1]), None)
+    billed = billed_period(progress_of(contract, mark[0]), mark[1])
     return (timeline(contract, charge), billed) if charge is not None and billed is not None else None
 
 

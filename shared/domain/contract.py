@@ -113,13 +113,17 @@ class BilledPeriod:
 class ChargeProgress:
     """How far a charge has been billed: every period before `billed_through`, less those `reopened` by a void.
 
-    `periods` keeps the last PERIODS_KEPT billed ones in order, so that later changes can be compared with them.
+    `periods` keeps the last PERIODS_KEPT billed ones in order, so that later changes can be compared with them. Each is
+    a BilledPeriod written on one line (see progress.py): most are never looked at again, and whole they would make up
+    nine tenths of a contract. `unsettled` are the starts of those that are not billed as they should be, now or from a
+    date on; it follows from the rest of the contract and is kept so that a run need not look.
     """
 
     charge_id: str
     billed_through: date | None = None
-    periods: tuple[BilledPeriod, ...] = ()
+    periods: tuple[str, ...] = ()
     reopened: tuple[tuple[date, date], ...] = ()
+    unsettled: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from shared.domain.billing import PERIODS_CAUGHT_UP_MAX, Due, Step, UsageLookup, apply_billing, due, periods_missed
+from shared.domain.billing import PERIODS_CAUGHT_UP_MAX, Due, Step, UsageLookup, apply_billing, due
 from shared.domain.contract import Contract
 from shared.domain.customer import Customer
 from shared.domain.errors import Refused
@@ -52,9 +52,10 @@ def due_of(contracts: Iterable[Contract], usage: UsageLookup, as_of: date) -> li
     for contract in contracts:
         if contract.next_bill_on is None or contract.next_bill_on > as_of:
             continue
-        if periods_missed(contract, as_of) > PERIODS_CAUGHT_UP_MAX:
+        its = due(contract, usage, as_of)
+        if its.missed > PERIODS_CAUGHT_UP_MAX:
             raise Parked(contract, as_of)
-        if (its := due(contract, usage, as_of)).steps:
+        if its.steps:
             found.append(its)
     return found
 

@@ -28,7 +28,9 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class Wanted:
+    """A segment that should be billed, and when that falls due."""
+
     segment: Segment
     due_on: date
     new: bool  # nothing of its stretch of service is billed yet
@@ -36,11 +38,15 @@ class _Wanted:
 
 def moves(line: Timeline, period: Period, billed: Sequence[Segment] = ()) -> list[Move]:
     """How to get from what is billed to what should be, in the order of bill dates; nothing if that costs nothing."""
-    if billed and _settled(line, period, billed):
+    if not billed:
+        return [
+            Move(w.due_on, _line(line, w.segment), come=w.segment) for w in wanted(line, period) if w.due_on < NEVER
+        ]
+    if _settled(line, period, billed):
         return []
-    wanted = _wanted(line, period, billed)
-    missing = [w for w in wanted if w.segment not in billed]
-    kept = {w.segment for w in wanted}
+    should_be = wanted(line, period, billed)
+    missing = [w for w in should_be if w.segment not in billed]
+    kept = {w.segment for w in should_be}
     surplus = [b for b in billed if b not in kept]
     found = [*_pairs(line, period, missing, surplus), *_gone(line, period, surplus), *_come(line, missing)]
     return sorted(found, key=lambda m: (m.due_on, m.line.service_start or m.due_on, m.line.amount_minor > 0))
@@ -70,7 +76,7 @@ def _settled(line: Timeline, period: Period, billed: Sequence[Segment]) -> bool:
 # ---- what should be billed ------------------------------------------------------------------------------------
 
 
-def _wanted(line: Timeline, period: Period, billed: Sequence[Segment]) -> list[_Wanted]:
+def wanted(line: Timeline, period: Period, billed: Sequence[Segment] = ()) -> list[Wanted]:
     """The segments to bill, each with its bill date as if nothing of it were billed yet."""
     charge = line.charge
     if charge.type == "one_time":
@@ -78,37 +84,44 @@ def _wanted(line: Timeline, period: Period, billed: Sequence[Segment]) -> list[_
     windows = line.served(period, billed)
     segments = segments_of(charge, windows, line.whole_days(period))
     if charge.timing == "arrears":
-        return [_Wanted(s, line.due_on(period), not billed) for s in segments]
+        return [Wanted(s, line.due_on(period), not billed) for s in segments]
     return [_in_advance(s, windows, billed) for s in segments]
 
 
-def _wanted_once(line: Timeline, period: Period, billed: Sequence[Segment]) -> list[_Wanted]:
+def _wanted_once(line: Timeline, period: Period, billed: Sequence[Segment]) -> list[Wanted]:
     """Once on its date; if that falls into a suspension it waits for the end of it."""
     if not line.starts_on <= period.start < line.ends_on:
         return []
     due_on = line.first_served(period.start)
     segments = segments_of(line.charge, [Period(period.start, period.start + ONE_DAY)], 1)
-    return [_Wanted(s, due_on or NEVER, not billed) for s in segments]
+    return [Wanted(s, due_on or NEVER, not billed) for s in segments]
 
 
-def _in_advance(segment: Segment, windows: Sequence[Period], billed: Sequence[Segment]) -> _Wanted:
+def _in_advance(segment: Segment, windows: Sequence[Period], billed: Sequence[Segment]) -> Wanted:
     """A stretch of service is billed whole when it begins; once some of it is billed, each part from its own start."""
     window = next(w for w in windows if w.start <= segment.start < w.end)
     touched = bool(clipped([Period(b.start, b.end) for b in billed], window))
-    return _Wanted(segment, segment.start if touched else window.start, not touched)
+    return Wanted(segment, segment.start if touched else window.start, not touched)
+
+
+def first_due(line: Timeline, period: Period) -> date:
+    """When a period of which nothing is billed first falls due; NEVER if it never does."""
+    if line.charge.timing == "arrears" or line.charge.type == "usage":
+        return line.due_on(period)
+    return line.first_served(period.start) or NEVER
 
 
 # ---- the difference -------------------------------------------------------------------------------------------
 
 
-def _pairs(line: Timeline, period: Period, missing: list[_Wanted], surplus: list[Segment]) -> Iterator[Move]:
+def _pairs(line: Timeline, period: Period, missing: list[Wanted], surplus: list[Segment]) -> Iterator[Move]:
     """Segments at one price that only begin or end otherwise; takes them out of both lists."""
     for edge in ("start", "end"):
-        for wanted in tuple(missing):
-            new = wanted.segment
+        for sought in tuple(missing):
+            new = sought.segment
             old = next((b for b in surplus if getattr(b, edge) == getattr(new, edge) and _same_price(b, new)), None)
             if old is not None:
-                missing.remove(wanted)
+                missing.remove(sought)
                 surplus.remove(old)
                 if old.amount_minor != new.amount_minor:
                     yield _resized(line, period, old, new)
@@ -137,11 +150,11 @@ def _gone(line: Timeline, period: Period, surplus: Iterable[Segment]) -> Iterato
             yield Move(due_on, _line(line, replace(old, amount_minor=-old.amount_minor)), gone=old)
 
 
-def _come(line: Timeline, missing: Iterable[_Wanted]) -> Iterator[Move]:
+def _come(line: Timeline, missing: Iterable[Wanted]) -> Iterator[Move]:
     """New service gets its line even at no charge; a correction of nothing is not worth one."""
-    for wanted in missing:
-        if (wanted.segment.amount_minor or wanted.new) and wanted.due_on < NEVER:
-            yield Move(wanted.due_on, _line(line, wanted.segment), come=wanted.segment)
+    for sought in missing:
+        if (sought.segment.amount_minor or sought.new) and sought.due_on < NEVER:
+            yield Move(sought.due_on, _line(line, sought.segment), come=sought.segment)
 
 
 def _effective(line: Timeline, period: Period, on: date) -> date:

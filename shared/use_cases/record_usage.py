@@ -12,7 +12,7 @@ from shared.domain.calendar import local_date
 from shared.domain.contract import Charge, Contract
 from shared.domain.customer import Customer
 from shared.domain.errors import Invalid
-from shared.domain.progress import forgotten_before, progress_of
+from shared.domain.progress import billed_periods, forgotten_before, progress_of
 from shared.domain.records import Owner
 from shared.domain.service import timeline
 from shared.domain.usage import UsageDay, UsageMeter, UsageRecord
@@ -133,7 +133,7 @@ def why_rejected(record: UsageRecord, on: date, contract: Contract) -> str | Non
     if not any(w.start <= on < w.end for line in lines for w in line.windows):
         return f"contract {contract.id} was not in service on {on}"
     for line in lines:
-        floor = forgotten_before(progress_of(contract, line.charge.id), line.first_start)
+        floor = forgotten_before(progress_of(contract, line.charge.id), line)
         if floor is not None and on < floor:
             return f"{on} was billed too long ago; the earliest usage that can still be billed is of {floor}"
     return None
@@ -144,7 +144,7 @@ def late_marks(contract: Contract, metric: str, on: date) -> set[Mark]:
     return {
         (charge.id, period.start)
         for charge in _charges(contract, metric)
-        for period in progress_of(contract, charge.id).periods
+        for period in billed_periods(progress_of(contract, charge.id))
         if period.start <= on < period.end
     }
 

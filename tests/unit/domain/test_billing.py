@@ -8,9 +8,10 @@ from decimal import Decimal
 import pytest
 
 from shared.domain.amend import charge_added, charge_changed, ended, resumed, suspended
-from shared.domain.billing import NO_INVOICE, due, no_usage, periods_missed, scheduled, unbill
+from shared.domain.billing import NO_INVOICE, due, no_usage, scheduled, unbill
 from shared.domain.contract import Change, PriceTier
 from shared.domain.errors import Invalid, Refused
+from shared.domain.progress import billed_periods
 from tests.unit.domain.billing_worlds import DAY, Ledger, contract, day, metered, one_time, recurring, usage
 
 # ---- periods and proration ------------------------------------------------------------------------------------
@@ -359,7 +360,7 @@ def test_a_period_without_usage_makes_no_line_and_is_not_looked_at_again():
     assert ledger.run("2026-03-01") == []
     assert ledger.contract.next_bill_on == day("2026-04-01")
     [progress] = ledger.contract.progress
-    assert {b.invoice_id for p in progress.periods for b in p.billings} == {NO_INVOICE}
+    assert {b.invoice_id for p in billed_periods(progress) for b in p.billings} == {NO_INVOICE}
 
 
 def test_expected_usage_that_did_not_come_is_told():
@@ -412,14 +413,14 @@ def test_late_usage_on_a_draft_that_is_taken_back_is_late_again():
 
 def test_twelve_missed_periods_are_caught_up_and_thirteen_are_too_many():
     missed = contract(start="2025-01-01")
-    assert periods_missed(missed, day("2025-12-31")) == 12
-    assert periods_missed(missed, day("2026-01-01")) == 13
+    assert due(missed, no_usage, day("2025-12-31")).missed == 12
+    assert due(missed, no_usage, day("2026-01-01")).missed == 13
     assert len(Ledger(missed).run("2025-12-31")) == 12
 
 
 def test_months_of_suspension_are_not_missed_periods():
     paused = suspended(contract(start="2023-01-01"), day("2023-01-01"))
-    assert periods_missed(resumed(paused, day("2025-12-15")), day("2026-01-01")) == 2
+    assert due(resumed(paused, day("2025-12-15")), no_usage, day("2026-01-01")).missed == 2
 
 
 def test_a_period_taken_back_can_be_billed_again_with_the_facts_as_they_are_now():
