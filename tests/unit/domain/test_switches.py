@@ -76,16 +76,15 @@ def test_a_run_that_asks_for_mail_stands_in_for_the_global_switch_alone():
 
 
 def test_the_first_thing_that_turns_it_off_is_named():
-    customer = replace(ACME, email=None, automations=Switches(False, past_due=False)).with_pause(Pause("past_due"))
-    reasons = []
-    settings = Settings()
-    for settings, customer in (
-        (settings, customer),
-        (ALL_ON, customer),
-        (ALL_ON, replace(customer, automations=Switches(True, past_due=False))),
-        (ALL_ON, replace(customer, automations=Switches(True), hold=Hold("other"))),
-        (ALL_ON, replace(customer, automations=Switches(True), hold=Hold("other"), pauses=())),
-        (ALL_ON, replace(customer, automations=Switches(True), pauses=())),
-    ):
-        reasons.append(why_off("past_due", customer, settings, ON))
-    assert reasons == ["global_off", "customer_off", "switch_off", "paused", "on_hold", "no_address"]
+    paused = replace(ACME, email=None).with_pause(Pause("past_due"))
+    held = replace(paused, hold=Hold("other"))
+    steps = (
+        (Settings(), replace(held, automations=Switches(False, past_due=False)), "global_off"),
+        (ALL_ON, replace(held, automations=Switches(False, past_due=False)), "customer_off"),
+        (ALL_ON, replace(held, automations=Switches(True, past_due=False)), "switch_off"),
+        (ALL_ON, held, "paused"),
+        (ALL_ON, replace(held, pauses=()), "on_hold"),
+        (ALL_ON, replace(held, pauses=(), hold=None), "no_address"),
+    )
+    for settings, customer, reason in steps:
+        assert why_off("past_due", customer, settings, ON) == reason
