@@ -132,7 +132,7 @@ def task_of(notice_id: str) -> str:
 
 def sweep_notices(ports: Ports) -> int:
     """Hint again whatever is pending and should have been looked at by now; how many that was."""
-    limit = (ports.clock.now() - HINT_LOST).strftime("%Y-%m-%dT%H:%M:%S")
+    limit = (ports.clock.now() - HINT_LOST).strftime("%Y-%m-%dT%H:%M:%S.%fZ~")
     hinted = 0
     for shard in shards():
         page = ports.store.find(p.NOTICES_PENDING, shard, last=limit)
