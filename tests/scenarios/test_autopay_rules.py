@@ -9,6 +9,9 @@ ANY = {"type": "currency", "operator": "is", "values": ["USD"]}
 GTE_200 = {"type": "amount", "operator": "gte", "values": ["200.00"]}
 AT_15_DAYS = {"type": "invoice_age_days", "operator": "gte", "values": [15]}
 
+# Two of these diaries show that the store makes no difference; the others are about rules.
+in_memory = pytest.mark.parametrize("world", ["memory"], indirect=True)
+
 
 @pytest.fixture
 def acme(world):
@@ -68,6 +71,7 @@ def test_an_invoice_of_280_dollars_is_not_paid_at_10_days_and_is_at_15(world, ac
     assert len(world.charges()) == 1
 
 
+@in_memory
 def test_without_a_list_the_first_card_pays_everything(world, acme):
     first = world.card(acme)
     world.to("2026-01-01T00:01:00Z")
@@ -79,6 +83,7 @@ def test_without_a_list_the_first_card_pays_everything(world, acme):
     assert charged(world, first, second) == [("2026-01-01", 1, "succeeded")]
 
 
+@in_memory
 def test_the_first_match_pays_once_and_later_matches_are_ignored(world, acme):
     first, second = world.card(acme), world.card(acme)
     rules(world, acme, rule(first, GTE_200), rule(second), rule(first))
@@ -92,6 +97,7 @@ def test_the_first_match_pays_once_and_later_matches_are_ignored(world, acme):
     assert paid_by == {"100.00": second, "300.00": first}
 
 
+@in_memory
 def test_the_rules_see_what_is_left_to_pay(world, acme):
     card = world.card(acme)
     rules(world, acme, rule(card, GTE_200, AT_15_DAYS))
@@ -103,6 +109,7 @@ def test_the_rules_see_what_is_left_to_pay(world, acme):
     assert (world.charges(), skipped(world)) == ([], ["no_rule"])  # 180.00 are left
 
 
+@in_memory
 def test_autopay_switched_off_charges_nothing_until_it_is_on_again(world, acme):
     card = world.card(acme)
     [its] = rules(world, acme, rule(card), enabled=False)
@@ -121,6 +128,7 @@ def test_autopay_switched_off_charges_nothing_until_it_is_on_again(world, acme):
     assert charged(world, card) == [("2026-01-04", 1, "succeeded")]
 
 
+@in_memory
 def test_a_rule_whose_card_was_removed_is_skipped_and_the_next_one_pays(world, acme):
     first, second = world.card(acme), world.card(acme)
     rules(world, acme, rule(first), rule(second))
@@ -133,6 +141,7 @@ def test_a_rule_whose_card_was_removed_is_skipped_and_the_next_one_pays(world, a
     assert [r["invalid"] for r in world.get(f"/v1/customers/{acme}/autopay")["rules"]] == [True, False]
 
 
+@in_memory
 def test_a_rule_by_the_name_of_a_line_pays_only_invoices_that_have_it(world, acme):
     card = world.card(acme)
     rules(world, acme, rule(card, {"type": "line_item", "operator": "contains", "values": ["SUPPORT"]}))
@@ -148,6 +157,7 @@ def test_a_rule_by_the_name_of_a_line_pays_only_invoices_that_have_it(world, acm
 # ---- declines ---------------------------------------------------------------------------------------------------
 
 
+@in_memory
 def test_a_decline_does_not_fall_through_unless_the_list_says_so(world, acme):
     first, second = world.card(acme, SOFT), world.card(acme)
     rules(world, acme, rule(first), rule(second))
@@ -180,6 +190,7 @@ def payments(world, customer):
     return world.all(f"/v1/payments?customer_id={customer}")
 
 
+@in_memory
 def test_a_card_is_tried_once_a_run_however_many_rules_name_it(world, acme):
     first, second = world.card(acme, SOFT), world.card(acme, SOFT)
     rules(world, acme, rule(first), rule(first, GTE_200), rule(second), rule(first), fall_through=True)
@@ -190,6 +201,7 @@ def test_a_card_is_tried_once_a_run_however_many_rules_name_it(world, acme):
     assert charged(world, first, second) == [("2026-01-01", 1, "declined"), ("2026-01-01", 2, "declined")]
 
 
+@in_memory
 def test_rules_tried_in_one_go_count_as_one_try_of_the_schedule(world, acme):
     first, second = world.card(acme, SOFT), world.card(acme, SOFT)
     rules(world, acme, rule(first), rule(second), fall_through=True)
@@ -202,6 +214,7 @@ def test_rules_tried_in_one_go_count_as_one_try_of_the_schedule(world, acme):
     assert skipped(world) == ["attempts_exhausted"]
 
 
+@in_memory
 def test_a_card_declined_for_good_is_not_tried_again_while_the_other_is(world, acme):
     first, second = world.card(acme, HARD), world.card(acme, SOFT, "succeeded")
     rules(world, acme, rule(first), rule(second), fall_through=True)
@@ -214,6 +227,7 @@ def test_a_card_declined_for_good_is_not_tried_again_while_the_other_is(world, a
     ]  # fmt: skip
 
 
+@in_memory
 def test_a_softly_declined_card_is_tried_again_though_the_last_one_was_declined_for_good(world, acme):
     first, second = world.card(acme, SOFT, "succeeded"), world.card(acme, HARD)
     rules(world, acme, rule(first), rule(second), fall_through=True)
@@ -226,6 +240,7 @@ def test_a_softly_declined_card_is_tried_again_though_the_last_one_was_declined_
     ]  # fmt: skip
 
 
+@in_memory
 def test_when_every_card_is_declined_for_good_autopay_ends(world, acme):
     first, second = world.card(acme, HARD), world.card(acme, HARD)
     rules(world, acme, rule(first), rule(second), fall_through=True)
@@ -237,6 +252,7 @@ def test_when_every_card_is_declined_for_good_autopay_ends(world, acme):
     assert skipped(world) == ["attempts_exhausted"]
 
 
+@in_memory
 def test_an_unknown_outcome_does_not_fall_through(world, acme):
     first, second = world.card(acme, "timeout_charged"), world.card(acme)
     rules(world, acme, rule(first), rule(second), fall_through=True)
@@ -248,6 +264,7 @@ def test_an_unknown_outcome_does_not_fall_through(world, acme):
     assert world.invoices(acme)[0]["payment_status"] == "paid"
 
 
+@in_memory
 def test_a_charge_by_hand_names_its_card_or_follows_the_rules_and_never_falls_through(world, acme):
     first = world.card(acme)
     world.to("2026-01-01T00:01:00Z")
