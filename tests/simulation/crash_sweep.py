@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from infra.local.aws_faults import faulty_aws
 from infra.local.cloud import BackendName, LocalCloud
@@ -20,6 +20,7 @@ from tests.integration.world import World
 from tests.simulation.invariants import Facts, broken
 
 SAME_MAX = 2
+START = datetime(2026, 1, 1, 3, 30, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,16 @@ def calls_of(scenario: Scenario, wiring: Wiring, backend: BackendName = "memory"
 
 
 def sweep(
-    scenario: Scenario, wiring: Wiring, backend: BackendName = "memory", *, nth: int = 1, of: int = 1
-) -> Iterator[Outcome]:
-    """An outcome for each telling call of the faultless run and each fault; or for the nth `of` so many parts."""
+    scenario: Scenario, wiring: Wiring, backend: BackendName = "memory", *,
+    nth: int = 1, of: int = 1, name: str = "",
+) -> Iterator[Outcome]:  # fmt: skip
+    """An outcome for each telling call of the faultless run and each fault.
+
+    Or only for the nth `of` so many parts of them, or for the calls of one `name`.
+    """
     calls, expected = calls_of(scenario, wiring, backend)
     for position, call in enumerate(telling(calls)):
-        if position % of == nth - 1:
+        if position % of == nth - 1 and name in ("", call.name):
             for kind in FAULTS:
                 yield one(scenario, wiring, backend, call, kind, expected)
 
@@ -159,7 +164,8 @@ def _faults(cloud: LocalCloud, calls: Calls) -> Iterator[None]:
 
 @contextmanager
 def _world(wiring: Wiring, backend: BackendName) -> Iterator[World]:
-    with LocalCloud(backend, wiring=wiring, every=timedelta(hours=1), log_level="CRITICAL") as cloud:
+    every = timedelta(hours=1) if backend == "moto" else None
+    with LocalCloud(backend, START, wiring=wiring, every=every, log_level="CRITICAL") as cloud:
         yield World(cloud)
 
 
