@@ -13,23 +13,30 @@ from shared.use_cases.settle_payment import settle
 def reconcile_payments(ports: Ports) -> dict[str, int]:
     """Ask the gateway about every attempt whose time to ask has come; how many had which outcome.
 
-    One that cannot be settled now is left for the next time and keeps nobody else waiting.
+    One that cannot be settled now is left for the next time and keeps nobody else waiting. Raises what was wrong with
+    it after all have been asked about, unless that will pass.
     """
     limit = ports.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ~")
     counts: dict[str, int] = {}
+    wrong: list[Exception] = []
     for shard in shards():
         page = ports.store.find(p.PAYMENTS_UNRESOLVED, shard, last=limit)
         for payment in ports.store.get_many(Payment, [e.key for e in page.items]):
             if payment.unresolved:
-                status = _ask(payment, ports)
+                status = _ask(payment, wrong, ports)
                 counts[status] = counts.get(status, 0) + 1
+    if wrong:
+        raise wrong[0]
     return counts
 
 
-def _ask(payment: Payment, ports: Ports) -> str:
+def _ask(payment: Payment, wrong: list[Exception], ports: Ports) -> str:
     try:
         settled = settle(payment.id, ports.gateway.look_up(payment), ports, asked=True)
         retry_later(settled, ports)
     except Unavailable:
+        return "left_for_later"
+    except Exception as error:  # noqa: BLE001 - raised by the caller, after everybody else's turn
+        wrong.append(error)
         return "left_for_later"
     return settled.status

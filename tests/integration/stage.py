@@ -135,7 +135,7 @@ class Stage:
         return sorted(i.number for i in self.store.get_many(Invoice, keys) if i.number)
 
     def every(self, kind):
-        return list(self.store.dump().get(kind.__name__, {}).values())
+        return [self.store.get(kind, *key) for key in self.store.dump().get(kind.__name__, {})]
 
     def mails(self):
         return [(a.mail.to, a.mail.subject) for a in self.mailer.accepted]
