@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 
 CHECK_AFTER = (timedelta(minutes=5), timedelta(hours=1))  # then daily
 CHECK_DAILY = timedelta(days=1)
+RETRY_STALE = timedelta(hours=12)  # what was to follow an attempt at once is left to the next payment run after this
 ASK_A_PERSON_AFTER = timedelta(days=7)
 
 

@@ -6,7 +6,7 @@ Nothing is counted or believed from an index here: the invoice knows its last at
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Literal
 
 from shared.contracts.messages import RetryCharge
@@ -16,7 +16,7 @@ from shared.domain.errors import Refused
 from shared.domain.ids import shard_of
 from shared.domain.invoice import Invoice
 from shared.domain.payment import Payment, PaymentMethod, attempt_id
-from shared.domain.retry import next_check
+from shared.domain.retry import RETRY_STALE, next_check
 from shared.domain.runs import PaymentRun
 from shared.domain.settings import Settings, SettingsGate
 from shared.ports import Change, Check, Conflict, Ports, Save, Unavailable
@@ -33,7 +33,6 @@ from shared.use_cases.lookups import (
 from shared.use_cases.settle_payment import attempts_of, settle
 
 FAILED_RETRY_SECONDS = (60, 300, 900)  # how long a call that the gateway did not process waits for the next try
-RETRY_STALE = timedelta(hours=12)  # such a retry that comes so late is left to the next payment run
 
 SkipReason = Literal[
     "not_posted", "not_due", "on_hold", "no_rule", "autopay_off", "no_payment_method", "attempt_open",
@@ -188,33 +187,39 @@ def charge_by_hand(invoice_id: str, ports: Ports, payment_method_id: str | None 
 
 
 def retry_later(payment: Payment, ports: Ports) -> bool:
-    """Have a run's failed call tried again soon, a few times; whether it will be. Safe to repeat."""
-    if payment.status != "failed" or payment.run_id is None or payment.attempt is None:
+    """Have a run's failed call tried again soon, a few times, and a late decline go on to the next rule; whether
+    anything will be tried. Safe to repeat.
+    """
+    next_rule = goes_on(payment)
+    if (payment.status != "failed" and not next_rule) or payment.run_id is None or payment.attempt is None:
         return False
     attempts = attempts_of(invoice_of(ports, payment.invoice_id or ""), ports)
     tries = sum(1 for a in attempts if a.run_id == payment.run_id and a.status == "failed")
     if attempts[-1].id != payment.id or tries > len(FAILED_RETRY_SECONDS):
         return False
     message = RetryCharge(run_id=payment.run_id, invoice_id=payment.invoice_id or "", attempt=payment.attempt)
-    ports.queue.send("charge", [message.body()], delay_seconds=FAILED_RETRY_SECONDS[tries - 1])
+    delay = 0 if next_rule else FAILED_RETRY_SECONDS[tries - 1]
+    ports.queue.send("charge", [message.body()], delay_seconds=delay)
     return True
 
 
 def retry_failed(run: PaymentRun, invoice_id: str, attempt: int, ports: Ports) -> ChargeResult | None:
-    """Charge once more after the gateway did not process an attempt; None if there is nothing to retry (any more).
+    """Charge once more after the gateway did not process an attempt, or by the next rule after one that was declined;
+    None if there is nothing to try (any more).
 
     On the same day only: a message that comes much later, from the dead letters, leaves it to the next payment run.
     """
     invoice = invoice_of(ports, invoice_id)
-    last = ports.store.get(Payment, attempt_id(invoice_id, invoice.attempts)) if invoice.attempts else None
-    if last is None or last.run_id != run.id or last.status != "failed":
+    attempts = [a for a in attempts_of(invoice, ports) if a.run_id == run.id]
+    last = attempts[-1] if attempts else None
+    if last is None or last.attempt != invoice.attempts or (last.status != "failed" and not goes_on(last)):
         return None
     if last.attempt != attempt:
         retry_later(last, ports)  # done by an earlier delivery, which may not have got round to this
         return None
     if ports.clock.now() - last.at >= RETRY_STALE:
         return None
-    result = charge_invoice(invoice_id, ports, run=run)
+    result = charge_invoice(invoice_id, ports, run=run, again=any(map(goes_on, attempts)))
     if result.payment is not None:
         retry_later(result.payment, ports)
     return result

@@ -10,7 +10,7 @@ from shared.domain.ids import derive_id
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice
 from shared.domain.payment import Allocation, ChargeOutcome, CreditBalance, Payment, attempt_id
-from shared.domain.retry import ASK_A_PERSON_AFTER, next_attempt, next_check
+from shared.domain.retry import ASK_A_PERSON_AFTER, RETRY_STALE, next_attempt, next_check
 from shared.domain.settings import Settings
 from shared.domain.task import Task
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
@@ -105,6 +105,8 @@ def _succeeded(payment: Payment, invoice: Invoice, customer: Customer, ports: Po
 def _declined(payment: Payment, invoice: Invoice, customer: Customer, settings: Settings, ports: Ports) -> Settlement:
     """The customer is told, and what follows for the invoice is written down with it."""
     on = local_on(payment.at, customer, settings)
+    if ports.clock.now() - payment.at >= RETRY_STALE:
+        payment = replace(payment, falls_through=False)  # heard of so late, no other rule follows
     invoice = _rescheduled(payment, _unlocked(invoice, payment), customer, settings, ports)
     again = on if payment.falls_through else invoice.next_attempt_on
     declined = replace(payment, status="declined", next_attempt_on=again)

@@ -9,7 +9,14 @@ import pytest
 from shared.domain.payment import ChargeOutcome, Payment
 from shared.ports import Conflict, Save, Unavailable
 from shared.use_cases.lookups import invoice_of
-from shared.use_cases.payment_runs import charge_chunk, payment_run_summary, run_of, select_invoices, start_payment_run
+from shared.use_cases.payment_runs import (
+    charge_chunk,
+    payment_run_summary,
+    retry_charge,
+    run_of,
+    select_invoices,
+    start_payment_run,
+)
 from shared.use_cases.reconcile_payments import reconcile_payments
 from tests.integration.api.client import Client, new_ports
 
@@ -17,6 +24,7 @@ IN_DOLLARS = {"type": "currency", "operator": "is", "values": ["USD"]}
 SOFT = ChargeOutcome("declined", "ch_0", "insufficient_funds")
 PAID = ChargeOutcome("succeeded", "ch_1")
 UNKNOWN = ChargeOutcome("unknown")
+FAILED = ChargeOutcome("failed", code="gateway_error")
 
 
 class Gateway:
@@ -164,14 +172,44 @@ def test_a_hold_placed_between_two_rules_stops_the_second(api, run):
     assert gateway.charged == ["tok_1"]
 
 
-def test_a_late_answer_that_it_was_declined_leads_to_the_schedule(api, run):
+def retry(api):
+    """Deliver the last message that asks for another try."""
+    message = next(body for queue, body in reversed(api.ports.queue.sent) if body["kind"] == "retry_charge")
+    return retry_charge(message["run_id"], message["invoice_id"], message["attempt"], api.ports)
+
+
+def test_an_answer_of_minutes_later_that_it_was_declined_goes_on_with_the_next_rule(api, run):
     gateway = behave(api, tok_1=UNKNOWN, tok_2=PAID)
     gateway.known["tok_1"] = SOFT
     assert charge(api, run) == "unknown"
-
     api.ports.clock.advance(minutes=10)
     reconcile_payments(api.ports)
 
+    assert retry(api).outcome == "succeeded"
+
+    assert gateway.charged == ["tok_1", "tok_2"]
+    assert retry(api) is None  # the same message again
+    assert payment_run_summary(run_of(api.ports, run.id), api.ports).counts["succeeded"] == 1
+
+
+def test_an_answer_of_days_later_that_it_was_declined_is_left_to_the_schedule(api, run):
+    gateway = behave(api, tok_1=UNKNOWN, tok_2=PAID)
+    gateway.known["tok_1"] = SOFT
+    charge(api, run)
+
+    api.ports.clock.advance(days=1)
+    reconcile_payments(api.ports)
+
     invoice = invoice_of(api.ports, "inv_1")
-    assert (gateway.charged, invoice.autopay_ended) == (["tok_1"], False)
+    assert (gateway.charged, invoice.retries, invoice.autopay_ended) == (["tok_1"], 1, False)
     assert invoice.next_attempt_on == invoice.invoice_date + timedelta(days=3)
+
+
+def test_a_call_the_gateway_did_not_process_is_tried_again_with_the_card_of_the_same_rule(api, run):
+    gateway = behave(api, tok_1=SOFT, tok_2=FAILED, tok_3=PAID)
+    assert charge(api, run) == "failed"
+    gateway.answers["tok_2"] = PAID
+
+    assert retry(api).outcome == "succeeded"
+
+    assert gateway.charged == ["tok_1", "tok_2", "tok_2"]
