@@ -161,7 +161,7 @@ class _Resolver:
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, list):
-            return [self._value(item) for item in value]
+            return [item for item in map(self._value, value) if item is not None]
         if not isinstance(value, Mapping):
             return value
         if len(value) == 1:
