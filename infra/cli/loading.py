@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal
@@ -57,10 +57,18 @@ def load(sheet: Sheet, api: Api, progress: Callable[[int], None] = lambda _: Non
             try:
                 report.count(loader.load(item))
             except Rejected as rejected:
-                report.errors += [item.error(name, message) for name, message in rejected.errors]
+                report.errors += _once(item.error(name, message) for name, message in rejected.errors)
             progress(1)
     report.errors.sort(key=lambda error: error.row)
     return report
+
+
+def _once(errors: Iterable[RowError]) -> list[RowError]:
+    """One cell may stand in two places of a body, such as a payment's amount in its allocation."""
+    first: dict[tuple[int, str], RowError] = {}
+    for error in errors:
+        first.setdefault((error.row, error.message), error)
+    return list(first.values())
 
 
 class _Loader:
