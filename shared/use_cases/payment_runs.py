@@ -175,14 +175,14 @@ def select_invoices(run_id: str, ports: Ports) -> None:
     for _ in range(SELECT_PAGES):
         if run.status != "collecting":
             return
-        if run.cursor is None:
-            _hand_out(run, ports, pages=run.chunks // p.PAGE_LIMIT + 1)
-            return
         try:
             _select_page(run, settings, ports)
         except Conflict:
             pass  # another delivery of this message is at it too
         run = run_of(ports, run_id)
+        if run.cursor is None:  # asked right here: a further message would find a run to be reminded of only
+            _hand_out(run, ports, pages=run.chunks // p.PAGE_LIMIT + 1)
+            return
     ports.queue.send("charge", [SelectInvoices(run_id=run_id).body()])
 
 
