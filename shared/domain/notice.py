@@ -32,6 +32,7 @@ class Notice:
     by_run: bool = False  # asked for by a run's auto_email: stands in for the global switch
     by_hand: bool = False
     claimed_at: datetime | None = None
+    claim: str | None = None  # of its sender alone: two that claim at the same instant are not taken for one
     attempts: int = 0
     retry_at: datetime | None = None  # pending, but not before this instant: the mail service asked for patience
     sent_at: datetime | None = None

@@ -70,7 +70,9 @@ def _send(notice: Notice, ports: Ports) -> Sending:
     if isinstance(composed, Suppressed):
         ports.store.commit(Save(replace(notice, status="suppressed", reason=composed.reason)))
         return "suppressed"
-    claimed = replace(notice, claimed_at=now, attempts=notice.attempts + 1, to=customer.email, retry_at=None)
+    claimed = replace(
+        notice, claimed_at=now, claim=ports.ids.new(""), attempts=notice.attempts + 1, to=customer.email, retry_at=None
+    )
     ports.store.commit(Save(claimed), Check(customer), Check(gate), *map(Check, composed.about))
     return _hand_over(replace(claimed, version=notice.version + 1), composed, settings, ports)
 
@@ -186,8 +188,8 @@ def resend_notice(id: str, ports: Ports) -> Notice:
     episode = ports.ids.new("")
     again = replace(
         notice, id=notice_id(notice.customer_id, notice.kind, notice.subject_id, episode), episode=episode,
-        status="pending", reason=None, by_hand=True, claimed_at=None, attempts=0, sent_at=None, message_id=None,
-        bill_run_id=None, created_at=ports.clock.now(), to=None, retry_at=None, version=0,
+        status="pending", reason=None, by_hand=True, claimed_at=None, claim=None, attempts=0, sent_at=None,
+        message_id=None, bill_run_id=None, created_at=ports.clock.now(), to=None, retry_at=None, version=0,
     )  # fmt: skip
     ports.store.commit(Save(again))
     hint(ports, again.id)

@@ -224,6 +224,18 @@ def test_two_senders_send_one_mail(stage):
     assert len(stage.mailer.accepted) == 1
 
 
+def test_two_senders_that_claim_at_the_same_instant_are_not_taken_for_one(stage):
+    id = invoice_notice(stage)
+
+    def somebody_claims_and_dies():
+        with pytest.raises(SimulatedCrash):
+            send_notice(id, with_mailer(stage, SimulatedCrash("after the mail went out"), after=True))
+
+    store = Meddling(stage.store, 1, somebody_claims_and_dies)
+    assert send_notice(id, replace(stage.ports, store=store)) == "claimed"
+    assert len(stage.mailer.accepted) == 1
+
+
 def test_a_second_sender_leaves_a_fresh_claim_alone(stage):
     id = invoice_notice(stage)
     stage.save(replace(notice(stage, id), claimed_at=NOW - CLAIM_STALE + timedelta(seconds=1)))
