@@ -20,6 +20,7 @@ from shared.ports import (
     Entry,
     Files,
     Gateway,
+    GatewayEvent,
     Index,
     Mail,
     Mailer,
@@ -182,6 +183,10 @@ class _GuardedGateway:
     def refund(self, payment: Payment, amount_minor: int, key: str) -> ChargeOutcome:
         self._key()
         return self._inner.refund(payment, amount_minor, key)
+
+    def hear(self, body: bytes, signature: str) -> GatewayEvent:
+        self._key()
+        return self._inner.hear(body, signature)
 
     def _key(self) -> None:
         self._rights.need("secretsmanager:GetSecretValue", self._arns.secret)

@@ -10,11 +10,12 @@ from shared.domain.payment import ChargeOutcome, Payment
 from shared.gateways.clients import Clients
 from shared.gateways.eventbridge import EventBridgeBus
 from shared.gateways.s3 import S3Files
+from shared.gateways.secrets import Secrets
 from shared.gateways.ses import SesMailer
 from shared.gateways.simulated import SimulatedGateway
 from shared.gateways.sqs import SqsQueue
 from shared.gateways.system import RandomIds, SystemClock
-from shared.ports import Gateway, Ports
+from shared.ports import Gateway, GatewayEvent, Ports
 from shared.storage.dynamo import DynamoStore
 
 _installed: Ports | None = None
@@ -49,7 +50,7 @@ def ports_from(config: Config) -> Ports:
         clock=SystemClock(),
         ids=ids,
         queue=SqsQueue(config.queue_url, clients),
-        gateway=_ConfiguredGateway(config),
+        gateway=_ConfiguredGateway(config, clients),
         mailer=SesMailer(clients, config.mail_configuration_set),
         files=S3Files(lambda: config.files_bucket, clients),
         bus=EventBridgeBus(lambda: config.event_bus, clients),
@@ -59,8 +60,9 @@ def ports_from(config: Config) -> Ports:
 class _ConfiguredGateway:
     """Chooses the gateway on first use: only the functions that charge are told which one it is."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, clients: Clients) -> None:
         self._config = config
+        self._clients = clients
         self._chosen: Gateway | None = None
 
     def charge(self, payment: Payment) -> ChargeOutcome:
@@ -72,9 +74,17 @@ class _ConfiguredGateway:
     def refund(self, payment: Payment, amount_minor: int, key: str) -> ChargeOutcome:
         return self._gateway().refund(payment, amount_minor, key)
 
+    def hear(self, body: bytes, signature: str) -> GatewayEvent:
+        return self._gateway().hear(body, signature)
+
     def _gateway(self) -> Gateway:
         if self._chosen is None:
-            if self._config.gateway != "simulated":
-                raise NotImplementedError(f"GATEWAY={self._config.gateway} is not built yet; use simulated")
-            self._chosen = SimulatedGateway(SystemClock())
+            self._chosen = SimulatedGateway(SystemClock()) if self._config.gateway == "simulated" else self._stripe()
         return self._chosen
+
+    def _stripe(self) -> Gateway:
+        """Imported here: the SDK costs a cold start something, and most functions never charge."""
+        from shared.gateways.stripe import StripeGateway
+
+        secrets, arn = Secrets(self._clients), self._config.gateway_secret
+        return StripeGateway(lambda: secrets.read(arn), SystemClock(), forget=lambda: secrets.forget(arn))

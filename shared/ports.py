@@ -169,6 +169,19 @@ class Ids(Protocol):
         """A fresh id that nobody can guess."""
 
 
+class Forged(Exception):
+    """A message that claims to be the gateway's and is not, or is too old to tell. The text says what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayEvent:
+    """Something the gateway tells of its own accord: a hint to look an attempt up, and never the outcome itself."""
+
+    id: str  # the same each time it is told
+    payment_id: str | None  # the attempt; None for things that are not ours
+    succeeded: bool = False  # it speaks of a success, perhaps of one that we took for a failure
+
+
 class Gateway(Protocol):
     """The payment gateway. A decline is a value; an answer that never came is `unknown`, never an exception."""
 
@@ -180,6 +193,9 @@ class Gateway(Protocol):
 
     def refund(self, payment: Payment, amount_minor: int, key: str) -> ChargeOutcome:
         """Give back part or all of a successful charge; `key` is the refund's own idempotency key."""
+
+    def hear(self, body: bytes, signature: str) -> GatewayEvent:
+        """The event in a webhook, given as its raw bytes and its signature. Raises Forged, and Unavailable."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from shared.ports import (
     Entry,
     Files,
     Gateway,
+    GatewayEvent,
     Index,
     Mail,
     Mailer,
@@ -252,6 +253,9 @@ class FaultyGateway:
 
     def refund(self, payment: Payment, amount_minor: int, key: str) -> ChargeOutcome:
         return self._call("gateway.refund", lambda: self._inner.refund(payment, amount_minor, key), _REFUSED)
+
+    def hear(self, body: bytes, signature: str) -> GatewayEvent:
+        return self._inner.hear(body, signature)  # reads what has come in, and asks nobody
 
     def _call(self, name: str, act: Callable[[], ChargeOutcome], throttled: ChargeOutcome) -> ChargeOutcome:
         return self._calls.around(name, act, lost=lambda: _UNHEARD, throttled=lambda: throttled)

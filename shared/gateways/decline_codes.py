@@ -32,8 +32,8 @@ do_not_try_again                     | hard | the issuer asks never to try again
 duplicate_transaction                | soft | the same amount was charged on this card moments ago
 expired_card                         | hard | the card has expired
 fraudulent                           | hard | suspected fraud
-generic_decline                      | soft | declined for an unknown reason, or by a rule of Radar
 generic_could_not_process            | soft | the bank could not process the debit
+generic_decline                      | soft | declined for an unknown reason, or by a rule of Radar
 highest_risk_level                   | hard | blocked by Radar as too risky
 incorrect_address                    | soft | the address does not match
 incorrect_cvc                        | soft | the security code is wrong

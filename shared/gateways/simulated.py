@@ -6,6 +6,7 @@ in one process, so it serves the local cloud and rehearsals, not a deployment.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,12 +15,16 @@ from typing import Literal
 from shared.domain.ids import derive_id
 from shared.domain.payment import ChargeOutcome, Payment
 from shared.gateways.decline_codes import is_hard
-from shared.ports import Clock
+from shared.gateways.webhooks import ATTEMPT, read_event, sign, verify
+from shared.ports import Clock, GatewayEvent
 
 DECLINED = "declined:"
 PLAIN_OUTCOMES = ("succeeded", "timeout_charged", "timeout_not_charged", "error_500")
 OUTCOMES_MAX = 100  # in one script
 CODE_CHARS_MAX = 64
+
+# No secret at all: a webhook is a hint to ask this gateway, and it answers the truth.
+SIGNING_SECRET = "whsec_simulated"  # noqa: S105
 
 _LOST = ChargeOutcome("unknown")
 
@@ -93,6 +98,30 @@ class SimulatedGateway:
         answer = self._refund(payment.id, amount_minor, key)
         self._refunds[key] = (payment.id, amount_minor, answer)
         return answer
+
+    def hear(self, body: bytes, signature: str) -> GatewayEvent:
+        verify(body, signature, SIGNING_SECRET, self._clock.now())
+        return read_event(body)
+
+    def webhook(self, charge: GatewayCharge) -> tuple[bytes, str]:
+        """What Stripe would tell of a charge: the body, and its signature as of now. The same event each time."""
+        declined = charge.status == "declined"
+        event = {
+            "id": derive_id("evt_", charge.id),
+            "object": "event",
+            "type": "payment_intent.payment_failed" if declined else "payment_intent.succeeded",
+            "created": int(charge.at.timestamp()),
+            "data": {
+                "object": {
+                    "id": charge.id,
+                    "object": "payment_intent",
+                    "status": "requires_payment_method" if declined else "succeeded",
+                    "metadata": {ATTEMPT: charge.idempotency_key},
+                }
+            },
+        }
+        body = json.dumps(event).encode()
+        return body, sign(body, SIGNING_SECRET, self._clock.now())
 
     def _refund(self, charge_key: str, amount_minor: int, key: str) -> ChargeOutcome:
         charge = self._charges.get(charge_key)

@@ -9,6 +9,7 @@ import pytest
 
 from shared.domain.payment import ChargeOutcome, Payment
 from shared.gateways.simulated import KeyMisused, SimulatedGateway
+from shared.ports import Forged
 
 AT = datetime(2026, 1, 5, 11, tzinfo=UTC)
 
@@ -103,6 +104,18 @@ def test_only_a_charge_that_was_made_is_refunded(gateway):
         assert gateway.refund(attempt(n), 1, f"ref_{n}").code == "no_such_charge"
     gateway.charge(attempt(3, token="tok_2"))
     assert gateway.refund(attempt(3, token="tok_2"), 0, "ref_3").status == "declined"
+
+
+def test_its_webhooks_are_signed_and_name_the_attempt(gateway):
+    gateway.behave("tok_1", ["succeeded", "declined:lost_card"])
+    for n in (1, 2):
+        gateway.charge(attempt(n))
+    heard = [gateway.hear(*gateway.webhook(charge)) for charge in gateway.charges]
+    assert [(event.payment_id, event.succeeded) for event in heard] == [("pay_1", True), ("pay_2", False)]
+    assert [gateway.hear(*gateway.webhook(charge)).id for charge in gateway.charges] == [e.id for e in heard]
+    body, signature = gateway.webhook(gateway.charges[0])
+    with pytest.raises(Forged):
+        gateway.hear(body + b" ", signature)
 
 
 @pytest.mark.parametrize("outcomes", [[], ["succeeded"] * 101, ["explode"], ["declined:"], ["declined:a b"], [""]])

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import boto3
 import pytest
+from moto import mock_aws
 
 from shared import bootstrap
 from shared.config import Config, Misconfigured
 from shared.domain.customer import Customer
-from shared.domain.payment import Payment
+from shared.domain.payment import ChargeOutcome, Payment
 from shared.gateways.ses import SesMailer
+from shared.gateways.system import SystemClock
+from shared.gateways.webhooks import sign
+from shared.ports import Forged
 from shared.storage.dynamo import DynamoStore
 from tests.contract.samples import AT
 
+ROOT = Path(__file__).resolve().parents[3]
 PAYMENT = Payment("pay_1", "cus_1", "USD", 100, "card", "pending", AT, token="tok_1")
 
 
@@ -54,7 +66,28 @@ def test_a_function_needs_only_the_variables_of_what_it_calls():
         ports.store.get(Customer, "cus_1")
 
 
-def test_a_gateway_that_is_not_built_says_so():
-    ports = bootstrap.ports_from(Config({"AWS_REGION": "eu-central-1", "GATEWAY": "stripe"}))
-    with pytest.raises(NotImplementedError, match="stripe"):
-        ports.gateway.charge(PAYMENT)
+@pytest.mark.moto
+def test_stripe_is_the_gateway_where_the_configuration_says_so_and_its_keys_are_read_late():
+    config = Config({"AWS_REGION": "eu-central-1", "GATEWAY": "stripe", "GATEWAY_SECRET": "gateway"})
+    with mock_aws():
+        ports = bootstrap.ports_from(config)
+        payment = replace(PAYMENT, token="pm_card_visa", at=SystemClock().now())
+        assert ports.gateway.charge(payment) == ChargeOutcome("failed", code="gateway_keys_missing")
+        secret = json.dumps({"api_key": "", "webhook_secret": "whsec_1"})
+        boto3.client("secretsmanager", "eu-central-1").create_secret(Name="gateway", SecretString=secret)
+        body = b'{"id": "evt_1"}'
+        assert ports.gateway.hear(body, sign(body, "whsec_1", SystemClock().now())).id == "evt_1"
+        with pytest.raises(Forged):
+            ports.gateway.hear(body, "")
+
+
+def test_only_a_charge_brings_in_the_sdk_of_stripe():
+    script = (
+        "import sys, importlib, infra.wiring as wiring\n"
+        "for f in wiring.load_wiring().functions.values():\n"
+        "    importlib.import_module(f.handler.rpartition('.')[0])\n"
+        "assert not {'stripe', 'requests'} & set(sys.modules), 'imported for nothing'\n"
+        "import shared.gateways.stripe\n"
+        "assert 'stripe' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)

@@ -1,0 +1,81 @@
+"""New cards: the customer gives them to Stripe's own fields in the browser, and Paidup gets a token. PRODUCT 7, 11."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import stripe
+
+from shared.gateways.secrets import SecretUnusable
+from shared.ports import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CUSTOMER: Final = "paidup_customer"  # name in Stripe's metadata
+
+
+@dataclass(frozen=True, slots=True)
+class CardSetup:
+    """What the page needs to show Stripe's fields. The secret is good for this one card and goes to nobody else."""
+
+    id: str
+    client_secret: str
+    gateway_customer: str
+
+
+@dataclass(frozen=True, slots=True)
+class SavedCard:
+    token: str  # as StripeGateway takes it
+    brand: str
+    last4: str
+    exp_month: int
+    exp_year: int
+
+
+class StripeCards:
+    """SetupIntents of one account. Every call raises Unavailable when Stripe cannot be asked now."""
+
+    def __init__(self, client: Callable[[], stripe.StripeClient]) -> None:
+        self._client = client
+
+    def start(self, customer_id: str, key: str, gateway_customer: str | None = None) -> CardSetup:
+        """Prepare for a card of this customer, who is made at Stripe unless known there. `key` makes it repeatable."""
+        try:
+            client = self._client()
+            if gateway_customer is None:
+                made = client.v1.customers.create(
+                    {"metadata": {CUSTOMER: customer_id}}, {"idempotency_key": f"{customer_id}-customer"}
+                )
+                gateway_customer = made.id
+            setup = client.v1.setup_intents.create(
+                {
+                    "customer": gateway_customer,
+                    "usage": "off_session",
+                    "allowed_payment_method_types": ["card"],
+                    "metadata": {CUSTOMER: customer_id},
+                },
+                {"idempotency_key": key},
+            )
+        except (stripe.StripeError, SecretUnusable) as error:
+            raise Unavailable(f"Stripe prepared no card: {type(error).__name__}") from error
+        return CardSetup(setup.id, setup.client_secret or "", gateway_customer)
+
+    def finish(self, setup_id: str, customer_id: str) -> SavedCard | None:
+        """The card that came of it; None while there is none, or if it is somebody else's."""
+        try:
+            setup: dict[str, Any] = (
+                self._client().v1.setup_intents.retrieve(setup_id, {"expand": ["payment_method"]}).to_dict()
+            )
+        except stripe.InvalidRequestError:
+            return None
+        except (stripe.StripeError, SecretUnusable) as error:
+            raise Unavailable(f"Stripe said nothing of a card: {type(error).__name__}") from error
+        method = setup.get("payment_method")
+        mine = (setup.get("metadata") or {}).get(CUSTOMER) == customer_id
+        if setup.get("status") != "succeeded" or not mine or not isinstance(method, dict) or not method.get("card"):
+            return None
+        card = method["card"]
+        token = f"{setup['customer']}/{method['id']}"
+        return SavedCard(token, card["brand"], card["last4"], card["exp_month"], card["exp_year"])
