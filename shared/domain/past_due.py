@@ -50,7 +50,8 @@ def evaluate(facts: Facts, on: date) -> Evaluation:
     """Where the customer stands on a local date and what that calls for, most severe first."""
     late = sorted((i for i in facts.open if i.payment_status(on) == "overdue"), key=_due)
     if not late:
-        return Evaluation(0, None, None, replace(ended(facts.state, on), assessed_on=on))
+        later = any(end is not None and end > on for end in facts.settled_on)  # a day that is looked at late
+        return Evaluation(0, None, None, replace(facts.state if later else ended(facts.state, on), assessed_on=on))
     chased = chasable(late, facts.customer, facts.its_class, on)
     number, tier = tier_of(chased, facts.tiers, on)
     since = _episode_since(late, facts)

@@ -168,7 +168,8 @@ def test_it_waits_for_a_bill_run_that_the_index_does_not_show_yet(stage):
     behind = Behind(stage.store)
     behind.freeze()
     stage.ports = replace(stage.ports, store=behind)
-    with_bill_run(stage, "generating")
+    with_bill_run(stage, "generating", scheduled_for=AT_11)
+    stage.settings(bill_run=BillRunSettings(enabled=True, schedule="0 11 * * *"))
     plan_at(stage, AT_11)
     assert runs(stage)[0].status == "waiting"
 

@@ -96,6 +96,12 @@ def test_an_end_that_nobody_wrote_down_is_seen_from_when_things_were_settled(set
     assert result.state.episode_since == since
 
 
+@pytest.mark.parametrize(("settled", "since"), [(late_by(6), late_by(1)), (late_by(5), None)])
+def test_a_day_that_is_looked_at_late_ends_no_episode_that_ended_after_it(settled, since):
+    state = CollectionState("cus_1", episode_since=late_by(1), worst_tier=1, past_due_ids=("inv_1",))
+    assert evaluate(facts(state=state, settled_on=(settled,)), late_by(5)).state.episode_since == since
+
+
 def test_an_invoice_that_a_refund_reopens_begins_an_episode_of_its_own():
     state = ended(CollectionState("cus_1", episode_since=late_by(1), worst_tier=3), late_by(20))
     result = evaluate(facts(invoice(), state=state), late_by(40))  # its due date is long before
