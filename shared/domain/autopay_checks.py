@@ -31,6 +31,8 @@ from shared.domain.money import exponent, parse_minor
 
 DAYS_MAX: Final = 36_500  # either way
 TEXT_CHARS_MAX: Final = 200
+VALUE_BYTES_MAX: Final = 200_000  # of all values of a list, which is kept as one record of at most 400 KB
+BYTES_BESIDE_A_VALUE: Final = 8
 UNPRINTABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, half characters, line and paragraph ends
 
 
@@ -84,6 +86,9 @@ def read_rules(
             reading.refuse(f"rules[{n}].id", "is the same as that of a rule before it")
         seen.add(draft.id)
         rules.append(_read_rule(draft, f"rules[{n}]", reading))
+    values = (v for rule in rules for c in rule.criteria for v in c.values)
+    if sum(len(str(v).encode()) + BYTES_BESIDE_A_VALUE for v in values) > VALUE_BYTES_MAX:
+        reading.refuse("rules", "have too many or too long values in all: use fewer")
     return tuple(rules), reading.wrong
 
 

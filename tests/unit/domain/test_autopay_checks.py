@@ -164,6 +164,14 @@ def test_rules_and_criteria_have_a_limit():
     assert list(wrong(draft(*[GOOD] * (CRITERIA_MAX + 1)))) == ["rules[0].criteria"]
 
 
+def test_the_values_of_a_list_fit_into_one_record():
+    long = CriterionDraft("line_item", "is", [f"{n:04d}" + "é" * 196 for n in range(VALUES_MAX)])
+    full = [draft(*[long] * n, id=f"apr_{n}") for n in (1, 8)]
+
+    assert wrong(*full) == {}
+    assert list(wrong(*full, draft(long, id="apr_9"))) == ["rules"]
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["1.00", "USD", "con_a"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
