@@ -18,7 +18,7 @@ from shared.use_cases.bill_customer import contracts_of
 from shared.use_cases.bill_runs import bill_run_of, open_chunks
 from shared.use_cases.lookups import CONFLICT_RETRIES
 
-REMOVED_TOGETHER: Final = 500  # drafts per call; the rest follow through the queue
+REMOVED_TOGETHER: Final = 250  # drafts per call; the rest follow through the queue
 LOOK_AGAIN_SECONDS: Final = 60  # by then the index shows what workers wrote while the run was being cancelled
 
 
@@ -40,8 +40,11 @@ def cancel_bill_run(run_id: str, ports: Ports) -> BillRun:
         break
     else:
         raise Unavailable(f"bill run {run_id} kept changing while it was cancelled")
-    remove_drafts(bill_run_of(run_id, ports), ports)
-    return bill_run_of(run_id, ports)
+    run = bill_run_of(run_id, ports)
+    refusals = remove_drafts(run, ports)
+    if refusals:
+        raise refusals[0]
+    return run
 
 
 def _check_cancellable(run: BillRun) -> None:
@@ -51,10 +54,10 @@ def _check_cancellable(run: BillRun) -> None:
         raise Refused("failed", f"bill run {run.id} has failed; there is nothing to cancel")
 
 
-def remove_drafts(run: BillRun, ports: Ports) -> None:
+def remove_drafts(run: BillRun, ports: Ports) -> list[Refused]:
     """Delete what a cancelled run has left: open chunks, so that no worker goes on, and drafts, latest bill date first.
 
-    Raises Refused if a later run has adjusted a draft's periods; everything else is gone by then.
+    Drafts whose periods a later run has adjusted stay; the answer says why.
     """
     for chunk in open_chunks(run, ports):
         _remove_chunk(chunk, ports)
@@ -67,8 +70,7 @@ def remove_drafts(run: BillRun, ports: Ports) -> None:
             refusals.append(refused)
     if page.cursor and len(refusals) < len(page.items):
         ports.queue.send("bill_run", [SelectCustomers(run_id=run.id).body()])
-    if refusals:
-        raise refusals[0]
+    return refusals
 
 
 def _remove_chunk(chunk: Chunk, ports: Ports) -> None:

@@ -36,7 +36,7 @@ def _record_due(settings: Settings, ports: Ports) -> list[BillRun]:
     due = cron.between(mark.through, now, settings.business.timezone, OCCURRENCES_MAX)
     if not due and mark.version:
         return []
-    runs = [_scheduled(at, settings, now) for at in due]
+    runs = _unrecorded([_scheduled(at, settings, now) for at in due], ports)
     try:
         ports.store.commit(Save(replace(mark, through=due[-1] if due else mark.through)), *map(Save, runs))
     except Conflict:
@@ -47,6 +47,11 @@ def _record_due(settings: Settings, ports: Ports) -> list[BillRun]:
 def scheduled_bill_run_id(occurrence: datetime) -> str:
     """Derived from the occurrence: each has one run."""
     return derive_id("brn_", "bill_run", occurrence.isoformat())
+
+
+def _unrecorded(runs: list[BillRun], ports: Ports) -> list[BillRun]:
+    known = {r.id for r in ports.store.get_many(BillRun, [(r.id, "") for r in runs])}
+    return [r for r in runs if r.id not in known]
 
 
 def _scheduled(occurrence: datetime, settings: Settings, now: datetime) -> BillRun:

@@ -146,9 +146,13 @@ def anchors(contract: Contract, charge: Charge):
 
 
 def expected_total(contract: Contract, charge: Charge, until: date) -> int:
-    """What all service up to `until` costs: runs of days of one period at one price, each rounded once."""
+    """What all service up to `until` costs."""
+    return cost_of_days(contract, charge, served_days(contract, charge, until))
+
+
+def cost_of_days(contract: Contract, charge: Charge, days: list[date]) -> int:
+    """Runs of days of one period at one price, each rounded once."""
     starts = anchors(contract, charge)
-    days = served_days(contract, charge, until)
 
     def place(indexed):
         n, on = indexed

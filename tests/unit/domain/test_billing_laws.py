@@ -13,7 +13,16 @@ from shared.domain.amend import charge_added, charge_changed, ended, resumed, su
 from shared.domain.billing import due, next_bill_on, no_usage, scheduled
 from shared.domain.contract import Change, Contract, Suspension
 from shared.domain.errors import DomainError
-from tests.unit.domain.billing_worlds import DAY, Ledger, expected_total, recurring, served_days
+from shared.domain.money import multiply
+from tests.unit.domain.billing_worlds import (
+    DAY,
+    Ledger,
+    anchors,
+    cost_of_days,
+    expected_total,
+    recurring,
+    served_days,
+)
 
 START = date(2026, 1, 1)
 STOP = date(2026, 6, 30)  # by then every contract here has ended
@@ -135,7 +144,7 @@ steps = st.one_of(
 histories = st.lists(st.tuples(st.integers(0, 12), steps), min_size=3, max_size=18)
 
 
-def live_through(ledger: Ledger, today: date, step) -> None:
+def live_through(ledger: Ledger, today: date, step, by_collections=False) -> None:
     """One thing happens; what the rules refuse does not."""
     what, number, *more = step
     on = today + number * DAY
@@ -145,7 +154,7 @@ def live_through(ledger: Ledger, today: date, step) -> None:
         elif what == "take_back" and ledger.invoices:
             ledger.take_back(sorted(ledger.invoices)[number % len(ledger.invoices)])
         elif what == "suspend":
-            ledger.change(suspended, on)
+            ledger.change(suspended, on, by_collections=by_collections)
         elif what == "resume":
             ledger.change(resumed, on)
         elif what == "end":
@@ -176,3 +185,46 @@ def test_whatever_happens_in_whatever_order_the_lines_add_up_to_what_the_final_f
         assert ledger.coverage(charge.id) == dict.fromkeys(served_days(ledger.contract, charge, stop), 1)
     assert ledger.run(stop) == []
     assert ledger.contract.next_bill_on is None
+
+
+@given(contracts(), histories, st.lists(st.booleans(), min_size=18, max_size=18))
+@settings(max_examples=150)
+def test_days_suspended_by_collections_are_billed_at_most_once_and_all_that_is_billed_adds_up(contract, history, ours):
+    ledger, today = Ledger(scheduled(contract)), contract.start_date
+    for (days, step), by_collections in zip(history, ours, strict=False):
+        today += days * DAY
+        live_through(ledger, today, step, by_collections)
+    stop = max(today + 61 * DAY, STOP)
+    if ledger.contract.end_date is None or ledger.contract.end_date > stop:
+        ledger.change(ended, stop)
+    ledger.run(stop)
+    assert ledger.run(stop) == []
+    theirs = replace(ledger.contract, suspensions=tuple(s for s in ledger.contract.suspensions if not s.by_collections))
+    for charge in ledger.contract.charges:
+        covered = ledger.coverage(charge.id)
+        assert set(covered.values()) <= {1}
+        assert set(served_days(ledger.contract, charge, stop)) <= covered.keys()
+        assert covered.keys() <= set(served_days(theirs, charge, stop))
+        assert ledger.total(charge.id) == cost_of_days(ledger.contract, charge, sorted(covered))
+
+
+@given(contracts(), histories)
+@settings(max_examples=100)
+def test_without_proration_a_period_with_any_service_costs_its_amount_once(contract, history):
+    full = replace(
+        contract, charges=tuple(replace(c, prorate=False, interval="month", interval_count=1) for c in contract.charges)
+    )
+    ledger, today = Ledger(scheduled(full)), full.start_date
+    for days, step in history:
+        today += days * DAY
+        if step[0] not in ("change", "add"):
+            live_through(ledger, today, step)
+    stop = max(today + 61 * DAY, STOP)
+    if ledger.contract.end_date is None or ledger.contract.end_date > stop:
+        ledger.change(ended, stop)
+    ledger.run(stop)
+    for charge in ledger.contract.charges:
+        starts = anchors(ledger.contract, charge)
+        served = served_days(ledger.contract, charge, stop)
+        periods = {max(s for s in starts if s <= on) for on in served}
+        assert ledger.total(charge.id) == len(periods) * multiply(charge.amount_minor, charge.quantity)
