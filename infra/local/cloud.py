@@ -19,6 +19,7 @@ from infra.local.clock import CountingIds, VirtualClock
 from infra.local.engine import Engine, Moved
 from infra.local.faults import Calls, Poisoned, RandomFaults, Rates, faulty
 from infra.local.outside import Post, RecordedBus, Sent
+from infra.local.webhooks import Webhooks
 from infra.wiring import TEMPLATE, Wiring, load_wiring
 from shared import bootstrap, observability
 from shared.ports import Mail, Ports
@@ -78,7 +79,10 @@ class LocalCloud:
     # ---- faults ---------------------------------------------------------------------------------
 
     def set_faults(self, fail_customers: frozenset[str], seed: int, rates: Rates) -> None:
-        """From now on; nothing at all clears them. Only rules and queues meet them: requests are left alone."""
+        """From now on; nothing at all clears them. Only rules and queues meet them: requests are left alone.
+
+        While messages come twice or late, so do webhooks of the gateway; at other times there are none.
+        """
         if not fail_customers and rates == Rates():
             self.use_ports(self.ports)
             return
@@ -88,6 +92,8 @@ class LocalCloud:
         background = frozenset(f.id for f in functions if not f.routes)
         self.inject(Calls(chance, background), Poisoned(fail_customers, billing))
         self.engine.tick_faults = chance
+        if rates.duplicate or rates.delay:
+            self.engine.when_quiet = Webhooks(self.engine, self.gateway, seed, rates).tell
 
     def inject(self, calls: Calls, poisoned: Poisoned | None = None) -> None:
         """Put these faults in front of the ports, in place of any others."""
@@ -99,6 +105,7 @@ class LocalCloud:
         bootstrap.install(ports)
         self.watch(None)
         self.engine.tick_faults = None
+        self.engine.when_quiet = lambda: False
 
     def watch(self, calls: Calls | None) -> None:
         """Tell these calls, and no longer any others, when an invocation begins and ends."""

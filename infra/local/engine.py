@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -58,6 +58,7 @@ class Engine:
         self.records: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
         self.tick_faults: TickFaults | None = None
+        self.when_quiet: Callable[[], bool] = lambda: False  # what the world does then; whether it did anything
         start = clock.now()
         self._rules = [_Armed(rule, read_schedule(rule.expression, start), start, every) for rule in wiring.rules]
         self._consumers = tuple(wiring.consumers())
@@ -123,6 +124,11 @@ class Engine:
 
     def drain(self) -> None:
         """Invoke workers until no message is visible."""
+        self._empty_queues()
+        if self.when_quiet():
+            self._empty_queues()
+
+    def _empty_queues(self) -> None:
         rounds = 0
         while self._round():
             rounds += 1

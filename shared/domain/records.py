@@ -25,3 +25,12 @@ class Answered:
     body: str
     expires_at: datetime
     version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HeardEvent:
+    """An event of the payment gateway that has been acted on, by the gateway's id of it, while it may be told again."""
+
+    id: str
+    expires_at: datetime
+    version: int = 0

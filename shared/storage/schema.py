@@ -20,7 +20,7 @@ from shared.domain.invoice import Invoice, InvoiceLines
 from shared.domain.notice import Notice
 from shared.domain.payment import CreditBalance, Payment, PaymentMethod
 from shared.domain.policy import CustomerClass
-from shared.domain.records import Answered, Owner
+from shared.domain.records import Answered, HeardEvent, Owner
 from shared.domain.runs import BillRun, Chunk, NumberSeries, PaymentRun, Watermark
 from shared.domain.settings import Settings, SettingsChange, SettingsGate
 from shared.domain.task import Task
@@ -116,6 +116,7 @@ KINDS: tuple[Kind, ...] = (
         IndexRule(ports.PAYMENTS_UNRESOLVED, lambda e: _shard(e.id) if e.unresolved else None,
                   lambda e: f"{_instant(e.next_check_at)}#{e.id}"),
     )),
+    Kind(HeardEvent, "payments", "heard", lambda e: e.id, expires=lambda e: e.expires_at),
     Kind(BillRun, "runs", "bill_run", lambda e: e.id, indexes=(
         IndexRule(ports.BILL_RUNS, lambda e: ALL, _created),
         IndexRule(ports.BILL_RUNS_ACTIVE, lambda e: ALL if e.status in ("pending", "generating", "posting") else None, _due),

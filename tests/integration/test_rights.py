@@ -57,6 +57,8 @@ def test_a_call_that_the_role_does_not_allow_is_refused_before_it_is_made():
 NEEDED_AT_OTHER_TIMES = {
     "AutopayReconcile read RunsTable",  # the gateway has not said for a week: a person is asked
     "AutopayReconcile write RunsTable",
+    "AutopayWebhook write RunsTable",  # the gateway took money for what had failed: a person is asked
+    "AutopayWebhook sqs:SendMessage ChargeQueue",  # it tells that it did not process a call of a run after all
     "SendEmailSend write RunsTable",  # the sender died while sending: a person is asked
     "SendEmailFeedback read RunsTable",  # … and then SES says that it did go out
 }
@@ -103,6 +105,11 @@ def _used_by_payloads():
 
 
 def _used_by_nights():
+    quiet = Rates(crash=0.02, throttle=0.02)  # the gateway tells nothing and has to be asked
+    return _used_by(quiet) | _used_by(replace(quiet, duplicate=0.1, delay=0.1))
+
+
+def _used_by(rates):
     with LocalCloud("memory", NOW, wiring=WIRING) as cloud:
         rights = world_of(cloud)
         _bill_post_and_mail_by_itself(cloud.ports)
@@ -110,7 +117,7 @@ def _used_by_nights():
         cloud.gateway.behave("tok_late", ["declined:insufficient_funds", "timeout_charged", "declined:stolen_card"])
         cloud.mail.behave("ap@late.example", "bounce")
         cloud.ports = guarded(cloud.ports, rights)
-        cloud.set_faults(frozenset(), 1, Rates(duplicate=0.1, delay=0.1, crash=0.02, throttle=0.02))
+        cloud.set_faults(frozenset(), 1, rates)
         cloud.engine.invoker.before.append(rights.begin)
         cloud.advance_to(NOW + NIGHTS)
         return _all_allowed(cloud, rights)

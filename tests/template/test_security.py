@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-OPEN_ROUTES = {("GET", "/v1/health")}
+OPEN_ROUTES = {("GET", "/v1/health"), ("POST", "/webhooks/gateway")}  # the latter is signed by the gateway
 
 # A star in a resource is an error but for these, each reviewed: what stands before it is one function's own log
 # group (log streams are named by Lambda) or one folder of the bucket (objects are named by invoice).
@@ -81,7 +81,7 @@ def test_a_function_writes_only_to_its_own_log_group_which_is_not_kept_for_ever(
     assert groups == {}
 
 
-def test_every_route_of_the_api_needs_a_token_except_health(wiring):
+def test_every_route_of_the_api_needs_a_token_except_health_and_what_is_signed(wiring):
     assert {(r.method, r.path) for r in wiring.routes if r.authorizer is None} == OPEN_ROUTES
     assert {r.authorizer for r in wiring.routes if (r.method, r.path) not in OPEN_ROUTES} == {"Cognito"}
 
@@ -99,11 +99,16 @@ def test_the_authorizer_is_the_user_pool_of_the_stack_which_nobody_can_sign_up_t
     }
 
 
-def test_only_this_api_may_invoke_the_api_s_function(template):
+def test_only_this_api_may_invoke_the_functions_behind_it_and_one_of_them_only_by_its_one_route(template):
     (api,) = template.of("AWS::ApiGateway::RestApi")
     granted = [p.properties for p in template.of("AWS::Lambda::Permission")]
     by_gateway = [p for p in granted if p["Principal"] == "apigateway.amazonaws.com"]
-    assert [p["SourceArn"].split(":")[-1] for p in by_gateway] == [f"{api.name}/live/*"]
+    sources = {p["FunctionName"].rpartition("-")[2]: p["SourceArn"].split(":")[-1] for p in by_gateway}
+    assert sources == {
+        "AdminApiFunction": f"{api.name}/live/*",
+        "AutopayWebhookFunction": f"{api.name}/live/POST/webhooks/gateway",
+    }
+    assert len(sources) == len(by_gateway)
     by_rules = [p for p in granted if p["Principal"] == "events.amazonaws.com"]
     assert {p["SourceArn"] for p in by_rules} == {r.arn for r in template.of("AWS::Events::Rule")}
     assert len(granted) == len(by_gateway) + len(by_rules)

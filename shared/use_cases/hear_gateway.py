@@ -1,0 +1,50 @@
+"""What the payment gateway tells of its own accord: a hint to ask it, once per event and in any order. PRODUCT 7.
+
+Nothing in a webhook is believed but the name of the attempt that it concerns. Whether it comes late, twice, before the
+answer to the charge or after a later one, the gateway is asked how things stand now.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final, Literal
+
+from shared.domain.payment import Payment
+from shared.domain.records import HeardEvent
+from shared.ports import Conflict, GatewayEvent, Ports, Save
+from shared.use_cases.charge_invoice import retry_later
+from shared.use_cases.settle_payment import settle
+
+KEPT: Final = timedelta(days=7)  # the gateway tells an event again for three days
+
+Heard = Literal["settled", "nothing_new", "repeated", "ignored", "too_early"]
+
+
+def hear_gateway(body: bytes, signature: str, ports: Ports) -> Heard:
+    """Settle the attempt that a webhook concerns, if it is open, or took money after all.
+
+    `ignored` is what concerns no attempt of ours, `too_early` what the gateway itself could not confirm yet: the event
+    is not remembered, and the attempt is asked about at its time. Raises Forged, and Unavailable to be told again.
+    """
+    event = ports.gateway.hear(body, signature)
+    payment = ports.store.get(Payment, event.payment_id) if event.payment_id else None
+    if payment is None:
+        return "ignored"
+    if ports.store.get(HeardEvent, event.id) is not None:
+        return "repeated"
+    heard: Heard = "nothing_new"
+    if payment.unresolved or (event.succeeded and payment.status in ("failed", "declined")):
+        outcome = ports.gateway.look_up(payment)
+        if outcome.status == "unknown":
+            return "too_early"  # and nothing is written, so that hints cannot put off the time to ask
+        retry_later(settle(payment.id, outcome, ports, asked=True), ports)
+        heard = "settled"
+    _remember(event, ports)
+    return heard
+
+
+def _remember(event: GatewayEvent, ports: Ports) -> None:
+    try:
+        ports.store.commit(Save(HeardEvent(event.id, ports.clock.now() + KEPT)))
+    except Conflict:
+        pass  # told twice at the same moment
