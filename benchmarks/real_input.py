@@ -271,6 +271,8 @@ def receivables(data: Path) -> Report:
         outcome(report, world)
         report.add("days replayed", (last - first).days + 1)
         compare_days_late(report, ledger, world)
+        for tier, count in sorted(expected_tiers(ledger).items()):
+            report.add(f"past_due_{tier} by a count of the file alone", count)
     return report
 
 
@@ -328,6 +330,31 @@ def compare_days_late(report: Report, ledger: Ledger, world: World) -> None:
     report.add("days late agree, by payment date", by_payment)
     report.add("days late agree, by days with status overdue", by_status)
     report.add("invoices disputed", sum(row["Disputed"] == "Yes" for row in ledger.rows.values()))
+
+
+TIERS: Final = ((30, 3), (14, 2), (1, 1))  # days past due, inclusive, and the tier that starts there
+
+
+def expected_tiers(ledger: Ledger) -> Counter[int]:
+    """The notices that PRODUCT 9 asks for, read off the file day by day, without any of Paidup's code.
+
+    A customer's tier is that of the oldest invoice that is not disputed; an episode lasts while anything is past due.
+    """
+    expected: Counter[int] = Counter()
+    owned: dict[str, list[tuple[date, date, bool]]] = defaultdict(list)  # customer -> (due, settled, disputed)
+    for row in ledger.rows.values():
+        owned[row["customerID"]].append((day(row["DueDate"]), day(row["SettledDate"]), row["Disputed"] == "Yes"))
+    for invoices in owned.values():
+        told, on, end = 0, min(due for due, _, _ in invoices), max(settled for _, settled, _ in invoices)
+        while on <= end:
+            late = [(due, disputed) for due, settled, disputed in invoices if due < on < settled]
+            oldest = max(((on - due).days for due, disputed in late if not disputed), default=0)
+            tier = next((number for days, number in TIERS if oldest >= days), 0)
+            if tier > told:
+                expected[tier] += 1
+            told = max(told, tier) if late else 0
+            on += timedelta(days=1)
+    return expected
 
 
 def day(text: str) -> date:

@@ -73,9 +73,17 @@ def play(company: Company, backend: str, console: Console) -> Material:
             lambda what, done: bar.update(task, description=what, advance=done),
         )  # fmt: skip
         bar.update(task, total=player.steps())
-        player.play()
-        bar.update(task, description="Reading it all back")
-        return player.material()
+        try:
+            player.play()
+            bar.update(task, description="Reading it all back")
+            material = player.material()
+        except Refused as refused:
+            why = [failure.text for failure in cloud.engine.invoker.failures][-1:]
+            raise Refused("\n".join([str(refused), *why])) from None
+        failed = len(cloud.engine.invoker.failures)
+    if failed:  # it was tried again and healed, or is among the dead letters: either way somebody should know
+        console.print(f"{failed} invocations failed on the way.", style="red")
+    return material
 
 
 def _check_folder(folder: Path) -> None:
