@@ -8,22 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
-from decimal import Decimal
+from datetime import date
 from itertools import groupby
-from typing import Final, Protocol
+from typing import Final
 
 from shared.domain.calendar import Period
 from shared.domain.contract import BilledPeriod, Billing, ChargeProgress, Contract, Segment
-from shared.domain.invoice import Line
-from shared.domain.pricing import usage_cost
+from shared.domain.metering import Step, UsageLookup, late_due, late_steps, usage_step
 from shared.domain.progress import (
     billed_by,
     billed_period,
     billed_periods,
     entered,
     open_ranges,
-    progress_of,
     struck,
     with_progress,
 )  # fmt: skip
@@ -32,36 +29,6 @@ from shared.domain.service import NEVER, ONE_DAY, Timeline, timeline
 
 PERIODS_CAUGHT_UP_MAX: Final = 12  # per charge; a contract that missed more is parked. PRODUCT 4
 NO_INVOICE: Final = ""  # stands in a Billing for the invoice where nothing was to be invoiced
-
-
-@dataclass(frozen=True, slots=True)
-class Used:
-    """The usage of one metric in a stretch of days, and of how many records it is the sum."""
-
-    quantity: Decimal = Decimal(0)
-    records: int = 0
-
-
-class UsageLookup(Protocol):
-    def __call__(self, contract_id: str, metric: str, start: date, end: date) -> Used:
-        """The usage recorded for the local dates from `start` to before `end`."""
-
-
-def no_usage(contract_id: str, metric: str, start: date, end: date) -> Used:
-    return Used()
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One charge's period billed on one bill date: its lines, and the segments as they stand after it."""
-
-    bill_on: date
-    charge_id: str
-    period: Period
-    segments: tuple[Segment, ...]
-    lines: tuple[Line, ...] = ()
-    missing: Line | None = None  # expected usage that did not come: a line that says so
-    late: bool = False  # usage that came after its period was billed
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +61,7 @@ def due(contract: Contract, usage: UsageLookup, as_of: date) -> Due:
         steps += waiting
     if contract.late_usage:
         next_on = min((s.bill_on for s in steps), default=None) or _next_regular(books)
-        steps += _late_steps(contract, usage, next_on, as_of)
+        steps += late_steps(contract, usage, next_on, as_of)
     steps.sort(key=lambda s: s.bill_on)  # stable: charges keep their order
     return Due(contract, tuple(steps), missed, tuple(books))
 
@@ -120,9 +87,9 @@ def unbill(contract: Contract, invoice_id: str) -> Contract:
     books: list[Book] = []
     for book in _books(contract):
         if billed_by(book.progress, invoice_id):
-            open_again = book.without(invoice_id)
-            marks += (m for m in _late_again(book, open_again) if m not in marks)
-            book = open_again
+            was, book = book, book.without(invoice_id)
+            marks = [m for m in marks if m[0] != book.line.charge.id or billed_period(book.progress, m[1])]
+            marks += (m for m in _late_again(was, book) if m not in marks)
         books.append(book)
     return _closed(replace(contract, late_usage=tuple(marks)), books)
 
@@ -181,7 +148,7 @@ def _closed(contract: Contract, books: Sequence[Book]) -> Contract:
     kept = with_progress(contract, (b.progress for b in books))
     next_on = _next_regular(books)
     if next_on is None and contract.late_usage:
-        next_on = min(_late_due(kept, mark) for mark in contract.late_usage)
+        next_on = min(late_due(kept, mark) for mark in contract.late_usage)
     return replace(kept, next_bill_on=next_on)
 
 
@@ -232,7 +199,7 @@ def _first_billing(book: Book, period: Period, usage: UsageLookup, as_of: date) 
     if book.line.charge.type != "usage":
         yield from _steps(book.line, period, (), as_of)
     elif book.line.due_on(period) <= as_of:
-        yield _usage_step(book.line, period, usage)
+        yield usage_step(book.line, period, usage)
 
 
 def _steps(line: Timeline, period: Period, billed: tuple[Segment, ...], as_of: date) -> Iterator[Step]:
@@ -242,68 +209,3 @@ def _steps(line: Timeline, period: Period, billed: tuple[Segment, ...], as_of: d
         made = list(together)
         billed = after(billed, made)
         yield Step(bill_on, line.charge.id, period, billed, tuple(m.line for m in made))
-
-
-def _usage_step(line: Timeline, period: Period, usage: UsageLookup) -> Step:
-    """A period's usage, on one line; no record at all makes no line."""
-    charge, span = line.charge, _metered(line, period)
-    used = usage(line.contract.id, charge.metric or "", span.start, span.end)
-    cost = usage_cost(charge, used.quantity)
-    segment = Segment(span.start, span.end, charge.unit_amount_minor or 0, used.quantity, cost.amount_minor)
-    made = _usage_line(line, span, cost.billable, cost.amount_minor)
-    return Step(
-        line.due_on(period), charge.id, period, (segment,), lines=(made,) if used.records else (),
-        missing=made if charge.expected and not used.records else None,
-    )  # fmt: skip
-
-
-def _metered(line: Timeline, period: Period) -> Period:
-    """The days whose usage a period bills: the contract's end cuts it short, nothing else does."""
-    return Period(period.start, line.due_on(period))
-
-
-def _usage_line(line: Timeline, span: Period, quantity: Decimal, amount_minor: int, note: str = "") -> Line:
-    charge = line.charge
-    return Line(
-        name=charge.name + note, amount_minor=amount_minor, quantity=quantity, contract_id=line.contract.id,
-        unit_amount_minor=charge.unit_amount_minor if charge.tier_mode is None else None,
-        charge_id=charge.id, service_start=span.start, service_end=span.end, taxable=charge.taxable,
-    )  # fmt: skip
-
-
-# ---- late usage -----------------------------------------------------------------------------------------------
-
-
-def _late_steps(contract: Contract, usage: UsageLookup, next_on: date | None, as_of: date) -> Iterator[Step]:
-    """Usage for periods billed before it came: on the contract's next bill date, or at once if there is none."""
-    for mark in contract.late_usage:
-        bill_on = next_on or _late_due(contract, mark)
-        found = _late_period(contract, mark)
-        if bill_on <= as_of and found is not None:
-            yield _late_step(*found, bill_on, usage)
-
-
-def _late_step(line: Timeline, billed: BilledPeriod, bill_on: date, usage: UsageLookup) -> Step:
-    """Its line is the price of all the period's usage less what was billed of it."""
-    charge, before, period = line.charge, billed.segments[0], Period(billed.start, billed.end)
-    span = _metered(line, period)
-    used = usage(line.contract.id, charge.metric or "", span.start, span.end)
-    cost = usage_cost(charge, used.quantity)
-    more = cost.billable - usage_cost(charge, before.quantity).billable
-    difference = cost.amount_minor - before.amount_minor
-    segment = replace(before, end=span.end, quantity=used.quantity, amount_minor=cost.amount_minor)
-    made = _usage_line(line, span, more, difference, " (late usage)")
-    return Step(bill_on, charge.id, period, (segment,), (made,) if difference else (), late=bool(difference))
-
-
-def _late_period(contract: Contract, mark: tuple[str, date]) -> tuple[Timeline, BilledPeriod] | None:
-    """What a mark points at; None once that is open again, and will be billed with all its usage."""
-    charge = contract.charge(mark[0])
-    billed = billed_period(progress_of(contract, mark[0]), mark[1])
-    return (timeline(contract, charge), billed) if charge is not None and billed is not None else None
-
-
-def _late_due(contract: Contract, mark: tuple[str, date]) -> date:
-    """The bill date of late usage that no regular invoice will take along: that of its period."""
-    found = _late_period(contract, mark)
-    return found[0].due_on(Period(found[1].start, found[1].end)) if found else mark[1] + timedelta(days=1)

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from shared.domain.billing import PERIODS_CAUGHT_UP_MAX, Due, Step, UsageLookup, apply_billing, due
+from shared.domain.billing import PERIODS_CAUGHT_UP_MAX, Due, apply_billing, due
 from shared.domain.contract import Contract
 from shared.domain.customer import Customer
 from shared.domain.errors import Refused
 from shared.domain.ids import derive_id
 from shared.domain.invoice import LINES_MAX, Invoice, Line, totalled
+from shared.domain.metering import Step, UsageLookup
 from shared.domain.settings import SpotCheckSettings
 from shared.domain.spot_check import Findings, flags_of
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from shared.domain.billing import Used
+from shared.domain.metering import Used
 from shared.domain.usage import UsageDay
 from shared.ports import Ports
 

@@ -9,9 +9,10 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby
 
-from shared.domain.billing import Used, apply_billing, due, no_usage, scheduled, unbill
+from shared.domain.billing import apply_billing, due, scheduled, unbill
 from shared.domain.contract import Charge, Contract
 from shared.domain.errors import Refused
+from shared.domain.metering import Used, no_usage
 
 DAY = timedelta(days=1)
 

@@ -8,9 +8,10 @@ from decimal import Decimal
 import pytest
 
 from shared.domain.amend import charge_added, charge_changed, ended, resumed, suspended
-from shared.domain.billing import NO_INVOICE, due, no_usage, scheduled, unbill
+from shared.domain.billing import NO_INVOICE, due, scheduled, unbill
 from shared.domain.contract import Change, PriceTier
 from shared.domain.errors import Invalid, Refused
+from shared.domain.metering import no_usage
 from shared.domain.progress import billed_periods
 from tests.unit.domain.billing_worlds import DAY, Ledger, contract, day, metered, one_time, recurring, usage
 
@@ -301,6 +302,27 @@ def test_a_change_further_back_than_is_remembered_is_refused_with_the_way_out():
     ledger.change(charge_changed, "chg_1", day("2024-07-01"), amount_minor=5)
 
 
+def test_an_end_credits_all_that_is_not_kept_on_its_own_date_also_what_has_a_later_price():
+    changed = recurring(amount=31_000, changes=(Change(day("2026-01-21"), 62_000),))
+    ledger = Ledger(contract(changed))
+    ledger.run("2026-01-01")
+    ledger.change(ended, day("2026-01-11"))
+    assert ledger.run("2026-01-11") == [
+        ("2026-01-11", "2026-01-11", "2026-01-21", -10_000),
+        ("2026-01-11", "2026-01-21", "2026-02-01", -22_000),
+    ]
+
+
+def test_in_arrears_a_correction_has_the_bill_date_of_its_period():
+    ledger = Ledger(contract(recurring(amount=31_000, timing="arrears")))
+    ledger.run("2026-02-01")
+    ledger.change(charge_changed, "chg_1", day("2026-01-11"), amount_minor=62_000)
+    assert ledger.run("2026-02-10") == [
+        ("2026-02-01", "2026-01-11", "2026-02-01", -21_000),
+        ("2026-02-01", "2026-01-11", "2026-02-01", 42_000),
+    ]
+
+
 # ---- without proration ----------------------------------------------------------------------------------------
 
 
@@ -405,6 +427,21 @@ def test_late_usage_on_a_draft_that_is_taken_back_is_late_again():
     ledger.contract = before = scheduled(replace(ledger.contract, late_usage=(("chg_u", day("2026-01-01")),)))
     ledger.run("2026-03-01")
     assert ledger.take_back("inv_2_2026-03-01")
+    assert ledger.contract == before
+
+
+def test_late_usage_that_costs_nothing_does_not_keep_its_period_from_being_billed_again():
+    days = {"2026-01-10": 50}
+    ledger = Ledger(contract(usage(unit=5, included_quantity=Decimal(100)), recurring()), metered(days))
+    before = ledger.contract
+    ledger.run("2026-01-01")
+    ledger.run("2026-02-01")
+    days["2026-01-31"] = 20
+    ledger.contract = scheduled(replace(ledger.contract, late_usage=(("chg_u", day("2026-01-01")),)))
+    ledger.run("2026-03-01")
+    assert ledger.contract.late_usage == ()
+    for invoice_id in sorted(ledger.invoices, reverse=True):
+        assert ledger.take_back(invoice_id)
     assert ledger.contract == before
 
 

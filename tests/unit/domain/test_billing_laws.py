@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.amend import charge_added, charge_changed, ended, resumed, suspended
-from shared.domain.billing import due, next_bill_on, no_usage, scheduled
+from shared.domain.billing import due, next_bill_on, scheduled
 from shared.domain.contract import Change, Contract, Suspension
 from shared.domain.errors import DomainError
+from shared.domain.metering import no_usage
 from shared.domain.money import multiply
 from tests.unit.domain.billing_worlds import (
     DAY,

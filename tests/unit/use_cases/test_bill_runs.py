@@ -19,7 +19,7 @@ from shared.domain.records import Owner
 from shared.domain.runs import BillRun
 from shared.domain.settings import BillRunSettings, Settings
 from shared.domain.usage import UsageRecord
-from shared.ports import Conflict, Save, Unavailable
+from shared.ports import Conflict, Page, Save, Unavailable
 from shared.storage.memory import MemoryStore
 from shared.use_cases.bill_runs import bill_run_of, bill_run_summary
 from shared.use_cases.cancel_bill_run import cancel_bill_run
@@ -58,10 +58,10 @@ class Store(MemoryStore):
 
 class Queue:
     def __init__(self) -> None:
-        self.sent = []
+        self.sent, self.delayed = [], []
 
     def send(self, queue, bodies, delay_seconds=0):
-        self.sent += [(queue, body) for body in bodies]
+        (self.delayed if delay_seconds else self.sent).extend((queue, body) for body in bodies)
 
 
 class World:
@@ -240,6 +240,21 @@ def test_a_run_cancelled_while_a_worker_is_at_it_leaves_nothing():
     world.deliver()
     assert bill_run_of(run.id, world).status == "cancelled"
     assert billed(world)[:2] == untouched[:2]
+
+
+def test_drafts_that_the_index_did_not_show_when_a_run_was_cancelled_go_when_it_is_looked_at_again():
+    world = World(2)
+    untouched = billed(world)[:2]
+    run = world.run()
+    find = world.store.find
+    world.store.find = lambda *args, **more: Page(())  # far behind
+    cancel_bill_run(run.id, world)
+    world.deliver()
+    assert len(world.all(Invoice)) == 6
+    world.store.find = find
+    world.queue.sent += world.queue.delayed
+    world.deliver()
+    assert billed(world)[:2] == untouched
 
 
 @pytest.mark.parametrize("after", [False, True])
