@@ -14,6 +14,7 @@ from shared.contracts.messages import GenerateDrafts, PlanPosting, SelectCustome
 from shared.domain.billing import scheduled
 from shared.domain.contract import Contract
 from shared.domain.customer import Customer
+from shared.domain.errors import Refused
 from shared.domain.invoice import Invoice
 from shared.domain.records import Owner
 from shared.domain.runs import BillRun
@@ -28,6 +29,7 @@ from shared.use_cases.plan_bill_runs import OCCURRENCES_MAX, REMIND_AFTER, plan_
 from shared.use_cases.record_usage import record_usage
 from shared.use_cases.select_customers import CHUNK_CUSTOMERS, select_customers
 from shared.use_cases.start_bill_run import BillRunRequest, start_bill_run
+from shared.use_cases.void_invoice import void_invoice
 from tests.unit.domain.billing_worlds import recurring, usage
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -283,6 +285,22 @@ def test_a_cancelled_run_does_nothing_any_more():
     assert world.all(Contract)[0].progress == ()
 
 
+def test_an_invoice_whose_periods_are_forgotten_cannot_be_voided():
+    world = World(0)
+    world.customer("cus_a", start="2025-01-15")
+    world.now = datetime(2025, 12, 1, tzinfo=UTC)
+    first = world.run(as_of=date(2025, 1, 15))
+    for month in range(2, 17):
+        world.now = datetime(2025 + (month - 1) // 12, (month - 1) % 12 + 1, 20, tzinfo=UTC)
+        world.run()
+    [invoice] = [i for i in world.all(Invoice) if i.bill_run_id == first.id]
+    on = invoice.invoice_date
+    posted = replace(world.store.get(Invoice, invoice.id).posted("INV-1", on, world.now, on))
+    MemoryStore.commit(world.store, Save(posted))
+    with pytest.raises(Refused, match="too long ago"):
+        void_invoice(invoice.id, world)
+
+
 # ---- the schedule ---------------------------------------------------------------------------------------------
 
 
@@ -317,6 +335,20 @@ def test_missed_occurrences_run_one_after_the_other_each_as_of_its_own_date():
         plan_bill_runs(world)
     assert {r.status for r in world.all(BillRun)} == {"completed"}
     assert {i.invoice_date.day for i in world.all(Invoice)} == {11}
+
+
+def test_a_run_under_way_is_left_in_peace_until_it_seems_stuck():
+    world = World(2, enabled=True)
+    plan_bill_runs(world)
+    world.now += timedelta(days=1)
+    [run] = plan_bill_runs(world)
+    world.work(world.queue.sent.pop(0)[1])  # selected; its chunks wait in the queue
+    waiting = list(world.queue.sent)
+    plan_bill_runs(world)
+    assert world.queue.sent == waiting
+    world.now += REMIND_AFTER
+    plan_bill_runs(world)
+    assert world.queue.sent[len(waiting) :] == [("bill_run", SelectCustomers(run_id=run.id).body())]
 
 
 def test_a_tick_takes_up_a_bounded_number_of_occurrences_and_the_next_goes_on():
