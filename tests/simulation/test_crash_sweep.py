@@ -19,7 +19,7 @@ from tests.simulation.crash_sweep import Scenario, sweep
 ACTED = "2026-01-01T05:10:00Z"  # the worlds start at 03:30; by now all jobs below have run
 RESTED = "2026-01-01T11:00:00Z"  # every visibility timeout, retry and reconciliation has passed
 PARTS = 2  # so that two processes share a sweep
-MOTO_PARTS = 16
+MOTO_PARTS = 20
 
 
 def _jobs(world):
