@@ -12,6 +12,7 @@ from shared.domain.contract import Contract
 from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice
+from shared.domain.outbox import OutboxEvent
 from shared.domain.payment import ChargeOutcome, Payment
 from shared.domain.runs import BillRun, PaymentRun
 from shared.domain.task import Task
@@ -134,7 +135,7 @@ CONTRACTS_DUE = Index(
 )  # sharded by customer, only with a next bill date; sort: date#customer#contract
 COLLECTION_STATES = Index(
     "collection_states", CollectionState
-)  # sharded; sort: customer#next_on#oldest_due_on#settings_version
+)  # sharded, those followed; sort: customer#next_on#seen#settings_version#class_id#class_version
 INVOICES = Index("invoices", Invoice)  # sharded by invoice; sort: created_at#id
 INVOICES_BY_CUSTOMER = Index("invoices_by_customer", Invoice)  # sort: created_at#id
 INVOICES_BY_RUN = Index("invoices_by_run", Invoice)  # sort: status#customer#bill_on#id#flag codes#currency#total_minor
@@ -144,7 +145,7 @@ INVOICES_OPEN = Index(
 PAYMENTS = Index("payments", Payment)  # sharded by payment; sort: at#id
 PAYMENTS_BY_CUSTOMER = Index("payments_by_customer", Payment)  # sort: at#id
 PAYMENTS_BY_INVOICE = Index("payments_by_invoice", Payment)  # attempts only; sort: attempt
-PAYMENTS_UNRESOLVED = Index("payments_unresolved", Payment)  # sharded, pending or unknown; sort: next_check_at#id
+PAYMENTS_UNRESOLVED = Index("payments_unresolved", Payment)  # sharded, those awaited; sort: next_check_at#id
 NOTICES = Index("notices", Notice)  # sharded by notice; sort: created_at#id
 NOTICES_BY_CUSTOMER = Index("notices_by_customer", Notice)  # sort: created_at#id
 NOTICES_BY_RUN = Index("notices_by_run", Notice)  # sort: status#id
@@ -153,6 +154,7 @@ BILL_RUNS = Index("bill_runs", BillRun)  # partition "all"; sort: created_at#id
 BILL_RUNS_ACTIVE = Index("bill_runs_active", BillRun)  # partition "all", pending, generating or posting; sort: due#id
 PAYMENT_RUNS = Index("payment_runs", PaymentRun)  # partition "all"; sort: created_at#id
 PAYMENT_RUNS_ACTIVE = Index("payment_runs_active", PaymentRun)  # partition "all", not ended; sort: due#id
+EVENTS_PENDING = Index("events_pending", OutboxEvent)  # partition "all"; sort: created_at#id
 TASKS = Index("tasks", Task)  # partition: status; sort: created_at#id
 
 

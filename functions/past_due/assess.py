@@ -1,4 +1,4 @@
-"""Re-evaluate customers past due, a few per queue record."""
+"""Re-evaluate customers past due, a few per queue record; and what follows of it."""
 
 from __future__ import annotations
 
@@ -8,24 +8,43 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from shared.bootstrap import ports
-from shared.contracts.messages import AssessCustomers, read
-from shared.observability import handle_batch, observed, report
-from shared.use_cases.assess_customer import assess_customer
+from shared.contracts.messages import AssessCustomers, AssessMessage, PublishEvent, RefreshCustomer, read
+from shared.observability import count, handle_batch, observed, report
+from shared.use_cases.assess_customer import Assessed, assess_customer
+from shared.use_cases.outbox import publish_event
+from shared.use_cases.restore_service import refresh_service
 
 
 def assess(record: SQSRecord) -> None:
-    message = read(record.body, AssessCustomers)
+    message = read(record.body, AssessMessage)
+    if isinstance(message, PublishEvent):
+        if publish_event(message.event_id, ports()):
+            report("event_published", event_id=message.event_id)
+    elif isinstance(message, RefreshCustomer):
+        service = refresh_service(message.customer_id, ports())
+        report(f"service_{service}", customer_id=message.customer_id)
+    else:
+        _assess_all(message)
+
+
+def _assess_all(message: AssessCustomers) -> None:
     left: list[Exception] = []
     for customer_id in message.customer_ids:
         try:
-            assessed = assess_customer(customer_id, message.occurred_at, ports())
+            _reported(customer_id, assess_customer(customer_id, message.occurred_at, ports(), message.after))
         except Exception as error:  # noqa: BLE001 - nobody waits for another; the record is delivered again
             left.append(error)
-            continue
-        if assessed.notice:
-            report(f"called_for_{assessed.notice}", customer_id=customer_id)
     if left:
         raise left[0]
+
+
+def _reported(customer_id: str, assessed: Assessed) -> None:
+    for kind in assessed.notices:
+        report(f"called_for_{kind.partition(':')[0]}", customer_id=customer_id)
+    if assessed.fees:
+        count("late_fee_charged", assessed.fees)
+    if assessed.service is not None:
+        report(f"service_{assessed.service}", customer_id=customer_id)
 
 
 @observed

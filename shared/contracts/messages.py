@@ -92,7 +92,26 @@ class RetryCharge(Message, tag="retry_charge", frozen=True):
 
 
 class AssessCustomers(Message, tag="assess_customers", frozen=True):
-    """assess: re-evaluate customers past due, as of each one's local date at `occurred_at`."""
+    """assess: re-evaluate customers past due, as of each one's local date at `occurred_at`.
+
+    Every day after the one of `after` is made up for; without it, there is only the one day.
+    """
 
     customer_ids: tuple[str, ...]
     occurred_at: datetime
+    after: datetime | None = None
+
+
+class RefreshCustomer(Message, tag="refresh_customer", frozen=True):
+    """assess: something of a customer was settled; lift what it no longer calls for."""
+
+    customer_id: str
+
+
+class PublishEvent(Message, tag="publish_event", frozen=True):
+    """assess: put an event that is stored in the outbox on the bus."""
+
+    event_id: str
+
+
+AssessMessage = AssessCustomers | RefreshCustomer | PublishEvent

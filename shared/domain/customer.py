@@ -59,6 +59,23 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Promise:
+    """A promise to pay by a date (inclusive, local): past-due notices and service steps wait for it. PRODUCT 9.
+
+    `amount_minor` is in the customer's currency; None: all that is past due.
+    """
+
+    id: str
+    through: date
+    amount_minor: int | None = None
+    made_at: datetime | None = None
+    made_by: str = ""
+
+    def covers(self, on: date) -> bool:
+        return on <= self.through
+
+
+@dataclass(frozen=True, slots=True)
 class Customer:
     id: str
     name: str
@@ -72,6 +89,8 @@ class Customer:
     automations: Switches = Switches()
     pauses: tuple[Pause, ...] = ()
     hold: Hold | None = None
+    promise: Promise | None = None
+    automated_since: date | None = None  # the day the master switch was last turned on; None: since it was made
     account_summary_schedule: str | None = None
     external_id: str | None = None
     service: Service = "active"
@@ -88,6 +107,13 @@ class Customer:
 
     def on_hold(self, on: date) -> bool:
         return self.hold is not None and self.hold.covers(on)
+
+    def promised(self, on: date) -> bool:
+        return self.promise is not None and self.promise.covers(on)
+
+    def automated(self, on: date) -> bool:
+        """Whether the master switch is on, and was on that day."""
+        return self.automations.enabled and (self.automated_since is None or self.automated_since <= on)
 
     def pause(self, automation: Automation) -> Pause | None:
         return next((p for p in self.pauses if p.automation == automation), None)
@@ -117,7 +143,7 @@ def why_off(
         return "switch_off"
     if pause is not None and pause.covers(on):
         return "paused"
-    if automation == "past_due" and customer.on_hold(on):
+    if automation == "past_due" and (customer.on_hold(on) or customer.promised(on)):
         return "on_hold"
     if not customer.mailable():
         return "no_address"

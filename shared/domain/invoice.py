@@ -102,6 +102,9 @@ class Invoice:
     retries: int = 0  # soft declines since collection began: the index into retry_days
     autopay_ended: bool = False  # no automatic attempt any more: hard decline, schedule used up, or refunded
     credited_minor: int = 0  # taken back by credit memos so far
+    refunded_minor: int = 0  # given back by refunds so far: no new card brings it back into autopay
+    late_fees: tuple[str, ...] = ()  # the occurrences of late fees charged on it, see late_fees.py
+    late_fee: str | None = None  # on a late fee: which occurrence of its invoice's
     adjusts_invoice_id: str | None = None  # on a memo: the invoice it adjusts
     reason: str | None = None  # on a memo: why
     created_at: datetime | None = None
@@ -152,10 +155,13 @@ class Invoice:
         return replace(self, residual_minor=0, settled_at=at, next_attempt_on=None, retries=0)
 
     def reopened(self, amount_minor: int) -> Invoice:
-        """What a refund gives back is owed again, with the original due date."""
+        """What a refund gives back is owed again, with the original due date, outside autopay. PRODUCT 7."""
         if not 0 < amount_minor <= self.total_minor - self.residual_minor:
             raise Refused("too_much", f"{amount_minor} is more than was paid on {self.id}")
-        return replace(self, residual_minor=self.residual_minor + amount_minor, settled_at=None)
+        return replace(
+            self, residual_minor=self.residual_minor + amount_minor, refunded_minor=self.refunded_minor + amount_minor,
+            settled_at=None, autopay_ended=True, next_attempt_on=None,
+        )  # fmt: skip
 
     def attempt_opened(self, attempt_id: str) -> Invoice:
         return replace(self, attempts=self.attempts + 1, open_attempt_id=attempt_id)

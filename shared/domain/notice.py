@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from shared.domain.customer import Service
 from shared.domain.ids import derive_id
 
 NoticeStatus = Literal["pending", "sent", "suppressed", "failed", "bounced"]
@@ -28,6 +29,7 @@ class Notice:
     status: NoticeStatus = "pending"
     reason: str | None = None  # why suppressed or failed
     tier: int | None = None
+    step: Service | None = None  # on a service_step: which one it tells of
     bill_run_id: str | None = None
     by_run: bool = False  # asked for by a run's auto_email: stands in for the global switch
     by_hand: bool = False

@@ -18,6 +18,7 @@ from shared.domain.customer import Customer
 from shared.domain.ids import shard_of
 from shared.domain.invoice import Invoice, InvoiceLines
 from shared.domain.notice import Notice
+from shared.domain.outbox import OutboxEvent
 from shared.domain.payment import CreditBalance, Payment, PaymentMethod
 from shared.domain.policy import CustomerClass
 from shared.domain.records import Answered, HeardEvent, Owner
@@ -80,7 +81,8 @@ def _in_run(invoice: Invoice) -> str:
 
 
 def _collection(state: CollectionState) -> str:
-    return f"{state.customer_id}#{state.next_on or ''}#{state.oldest_due_on or ''}#{state.settings_version}"
+    rules = "#".join(map(str, state.rules))
+    return f"{state.customer_id}#{state.next_on or ''}#{state.seen}#{rules}"
 
 
 KINDS: tuple[Kind, ...] = (
@@ -96,7 +98,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(AutopayList, "accounts", "autopay", lambda e: e.customer_id),
     Kind(CreditBalance, "accounts", "credit#", lambda e: e.customer_id, lambda e: e.currency),
     Kind(CollectionState, "accounts", "collection", lambda e: e.customer_id, indexes=(
-        IndexRule(ports.COLLECTION_STATES, lambda e: _shard(e.customer_id) if e.episode_since else None, _collection),
+        IndexRule(ports.COLLECTION_STATES, lambda e: _shard(e.customer_id) if e.followed else None, _collection),
     )),
     Kind(UsageRecord, "usage", "record#", lambda e: e.contract_id, lambda e: e.id),
     Kind(UsageDay, "usage", "day#", lambda e: e.contract_id, lambda e: f"{e.metric}#{e.on}"),
@@ -113,7 +115,7 @@ KINDS: tuple[Kind, ...] = (
         IndexRule(ports.PAYMENTS, lambda e: _shard(e.id), _paid_at),
         IndexRule(ports.PAYMENTS_BY_CUSTOMER, lambda e: e.customer_id, _paid_at),
         IndexRule(ports.PAYMENTS_BY_INVOICE, lambda e: e.invoice_id, lambda e: f"{e.attempt or 0:04d}#{e.id}"),
-        IndexRule(ports.PAYMENTS_UNRESOLVED, lambda e: _shard(e.id) if e.unresolved else None,
+        IndexRule(ports.PAYMENTS_UNRESOLVED, lambda e: _shard(e.id) if e.awaited else None,
                   lambda e: f"{_instant(e.next_check_at)}#{e.id}"),
     )),
     Kind(HeardEvent, "payments", "heard", lambda e: e.id, expires=lambda e: e.expires_at),
@@ -138,6 +140,9 @@ KINDS: tuple[Kind, ...] = (
         IndexRule(ports.NOTICES_BY_RUN, lambda e: e.bill_run_id, lambda e: f"{e.status}#{e.id}"),
         IndexRule(ports.NOTICES_PENDING, lambda e: _shard(e.id) if e.status == "pending" else None,
                   lambda e: f"{_instant(e.retry_at or e.created_at)}#{e.id}"),
+    )),
+    Kind(OutboxEvent, "notices", "event", lambda e: e.id, indexes=(
+        IndexRule(ports.EVENTS_PENDING, lambda e: ALL, _created),
     )),
     Kind(Settings, "settings", "settings", lambda e: "settings"),
     Kind(SettingsChange, "settings", "history#", lambda e: "settings", lambda e: f"{e.settings_version:08d}"),

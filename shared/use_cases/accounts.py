@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
-from shared.domain.collection import CollectionState
-from shared.domain.customer import Customer, Service
+from shared.domain.collection_facts import Facts
+from shared.domain.customer import Service
 from shared.domain.invoice import Invoice
-from shared.domain.past_due import Evaluation, Facts, chasable, days_past_due, evaluate, tier_of
+from shared.domain.past_due import Evaluation, after, days_past_due, evaluate, reminder_dates
 from shared.domain.payment import CreditBalance
-from shared.domain.settings import Settings
 from shared.ports import Ports
-from shared.use_cases.assess_customer import facts_of
+from shared.use_cases.collection_facts import facts_of, state_of
 from shared.use_cases.lookups import customer_of, settings_of, today
 
-ONE_DAY = timedelta(days=1)
-PASSING = ("paused", "on_hold")  # reasons for silence that may have an end
+LOOKS_AHEAD_MAX = 40  # days with a change in sight that are tried for the next step
+STEP_KINDS: dict[Service, str] = {"limited": "limit", "suspended": "suspend", "terminated": "terminate"}
 
 Sums = dict[str, int]  # minor units by currency
 
@@ -53,8 +52,7 @@ def account_of(customer_id: str, ports: Ports) -> Account:
     """Derived from the open invoices and the facts of the running episode, as of the customer's local date."""
     settings, customer = settings_of(ports), customer_of(ports, customer_id)
     on = today(ports, customer, settings)
-    state = ports.store.get(CollectionState, customer_id) or CollectionState(customer_id)
-    facts = facts_of(customer, state, settings, on, ports)
+    facts = facts_of(customer, state_of(customer, ports), settings, on, ports)
     result = evaluate(facts, on)
     owed, credit = _sums(facts.open), _credit(customer_id, ports)
     late = [i for i in facts.open if i.payment_status(on) == "overdue"]
@@ -69,7 +67,7 @@ def account_of(customer_id: str, ports: Ports) -> Account:
         oldest_days=max((days_past_due(i.due_on or on, on) for i in late), default=0),
         tier=result.tier,
         service=customer.service,
-        next_step=_next_step(facts, result, late, customer, settings, on),
+        next_step=_next_step(facts, on),
     )
 
 
@@ -84,30 +82,37 @@ def _credit(customer_id: str, ports: Ports) -> Sums:
     return {c.currency: c.amount_minor for c in ports.store.list(CreditBalance, customer_id).items if c.amount_minor}
 
 
-def _next_step(
-    facts: Facts, result: Evaluation, late: list[Invoice], customer: Customer, settings: Settings, on: date
-) -> NextStep | None:
-    """The next past-due notice: the one called for now, or that of the next tier. None while mail is switched off."""
-    quiet_until = _quiet_until(facts, customer) if facts.off else on - ONE_DAY
-    if not late or quiet_until is None:
-        return None
-    start = max(on, quiet_until + ONE_DAY)
-    chased = chasable(late, customer, facts.its_class, start)
-    if not chased:
-        return None
-    before = facts.state.worst_tier if result.state.episode_since == facts.state.episode_since else 0
-    number, _ = tier_of(chased, facts.tiers, start)
-    if number > before:
-        return NextStep(f"past_due_{number}", start)
-    due_on = min(i.due_on or on for i in chased)
-    ahead = [(due_on + timedelta(days=t.from_days), n) for n, t in enumerate(facts.tiers, start=1) if n > before]
-    coming = min((a for a in ahead if a[0] > start), default=None)
-    return NextStep(f"past_due_{coming[1]}", coming[0]) if coming else None
+def _next_step(facts: Facts, on: date) -> NextStep | None:
+    """The first thing that collections will do if nothing changes, and its day; None while nothing is in sight.
+
+    Notices of steps are taken to go out on the day they are called for.
+    """
+    before, day = facts.state.step, on
+    for _ in range(LOOKS_AHEAD_MAX):
+        found = evaluate(facts, day)
+        if found.calls_for_something(before) and (kind := _kind(found, before)) is not None:
+            return NextStep(kind, day)
+        facts, before = after(facts, found, expecting=True), found.service
+        ahead = [d for d in (found.state.next_on, *reminder_dates(facts, day)) if d is not None and day < d < date.max]
+        if not ahead:
+            return None
+        day = min(ahead)
+    return None
 
 
-def _quiet_until(facts: Facts, customer: Customer) -> date | None:
-    """The last day of the pause or hold that keeps past-due mail quiet; None if no end is known."""
-    if facts.off not in PASSING:
-        return None
-    stop = customer.pause("past_due") if facts.off == "paused" else customer.hold
-    return stop.through if stop else None
+def _kind(found: Evaluation, before: Service) -> str | None:
+    """What an evaluation does, the most severe first. A termination that waits for a person is a step as well."""
+    if found.service != before and found.service in STEP_KINDS:
+        return STEP_KINDS[found.service]
+    if found.confirm is not None:
+        return STEP_KINDS["terminated"]
+    if found.step_notice is not None:
+        return "service_step"
+    if found.notify is not None:
+        return f"past_due_{found.tier}"
+    for trigger in found.fired:
+        for _, action in trigger.actions:
+            return f"template:{action.template}" if action.type == "send_template" else action.type
+    if found.fees:
+        return "late_fee"
+    return "reminder" if found.reminders else None

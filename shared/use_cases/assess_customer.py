@@ -1,83 +1,162 @@
-"""Re-evaluate one customer past due: state and notice in one transaction. PRODUCT 9."""
+"""Re-evaluate one customer: notices, fees, steps, tasks and events, in one transaction with the state. PRODUCT 9."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import TypeVar
 
 from shared.domain.collection import CollectionState
-from shared.domain.customer import Customer, why_off
-from shared.domain.invoice import Invoice
-from shared.domain.notice import Notice, notice_id
-from shared.domain.past_due import Evaluation, Facts, evaluate
+from shared.domain.customer import Customer
+from shared.domain.late_fees import Fee
+from shared.domain.notice import Notice
+from shared.domain.outbox import OutboxEvent
+from shared.domain.past_due import Evaluation, catch_up
+from shared.domain.policy import CustomerClass
 from shared.domain.settings import Settings
-from shared.ports import Check, Conflict, Ports, Save, Unavailable
-from shared.use_cases.lookups import CONFLICT_RETRIES, class_of, customer_of, local_on, open_invoices, settings_of
+from shared.domain.task import Task
+from shared.ports import Change, Check, Conflict, Ports, Save, Unavailable
+from shared.use_cases.change_service import contracts_of, service_event, serving, with_service
+from shared.use_cases.collection_actions import events_called_for, notices_called_for, tasks_called_for, with_warnings
+from shared.use_cases.collection_facts import facts_of, state_of
+from shared.use_cases.late_fees import FEES_PER_COMMIT, PostedFees, fees_posted, post_fees
+from shared.use_cases.lookups import class_of, customer_of, local_on, settings_of
 from shared.use_cases.notices import hint
+from shared.use_cases.outbox import announce
+
+ASSESS_RETRIES = 32  # all fees share a number series
+MISSED_DAYS_MAX = 400  # further back nothing is made up for
+ONE_DAY = timedelta(days=1)
+
+
+N = TypeVar("N", Notice, Task)
 
 
 @dataclass(frozen=True, slots=True)
 class Assessed:
-    """The tier the customer is in, and the kind of notice that was recorded, if one was."""
+    """The tier the customer is in, the kind of past-due notice that was recorded, and what else was done."""
 
     tier: int = 0
     notice: str | None = None
-    skipped: bool = False  # the same or a later day was assessed before
+    skipped: bool = False  # a later day was assessed before
+    notices: tuple[str, ...] = ()
+    fees: int = 0
+    service: str | None = None  # the service it was changed to
 
 
-def assess_customer(customer_id: str, occurred_at: datetime, ports: Ports) -> Assessed:
-    """Evaluate as of the customer's local date at the occurrence that was due, and record what that calls for."""
-    for _ in range(CONFLICT_RETRIES):
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What an assessment writes. `fees` holds at most FEES_PER_COMMIT; `rest` says that there are more."""
+
+    state: CollectionState
+    customer: Customer
+    notices: tuple[Notice, ...]
+    tasks: tuple[Task, ...]
+    events: tuple[OutboxEvent, ...]
+    fees: PostedFees
+    contracts: tuple[object, ...]
+
+
+def assess_customer(customer_id: str, occurred_at: datetime, ports: Ports, after: datetime | None = None) -> Assessed:
+    """Evaluate as of the customer's local date at the occurrence that was due, and record what that calls for.
+
+    Days after the one of `after` were missed and are made up for first, each as of its own date. So are those since
+    the state called for another look, while settings and class stayed what they were.
+    """
+    for _ in range(ASSESS_RETRIES):
         settings, customer = settings_of(ports), customer_of(ports, customer_id)
-        on = local_on(occurred_at, customer, settings)
-        state = ports.store.get(CollectionState, customer_id) or CollectionState(customer_id)
+        on, state = local_on(occurred_at, customer, settings), state_of(customer, ports)
         if state.assessed_on is not None and on < state.assessed_on:
             return Assessed(skipped=True)
-        result = evaluate(facts_of(customer, state, settings, on, ports), on)
-        notice = _notice(result, customer, ports.clock.now())
+        first = _first(state, local_on(after, customer, settings) if after else None, settings, customer, ports, on)
+        facts = facts_of(customer, state, settings, on, ports)
+        found = list(catch_up(facts, first, on))
         try:
-            _record(result, state, notice, customer, ports)
+            done = _apply(found, customer, state, settings, ports)
         except Conflict:
             continue
-        return Assessed(result.tier, notice.kind if notice else None)
-    raise Unavailable(f"the collection state of {customer_id} kept changing")
+        if done is not None:
+            return done
+    raise Unavailable(f"what is owed by {customer_id} kept changing")
 
 
-def facts_of(customer: Customer, state: CollectionState, settings: Settings, on: date, ports: Ports) -> Facts:
-    """What an evaluation needs to know of a customer."""
-    found = open_invoices(ports, customer.id, also=state.past_due_ids)
-    still = {i.id for i in found}
-    gone = ports.store.get_many(Invoice, [(i, "") for i in state.past_due_ids if i not in still])
-    ends = (i.settled_at or i.voided_at for i in gone)
-    return Facts(
-        customer=customer, its_class=class_of(ports, customer.class_id), open=found, state=state,
-        tiers=settings.automations.past_due.tiers, off=why_off("past_due", customer, settings, on),
-        settled_on=tuple(local_on(at, customer, settings) if at else None for at in ends),
-        settings_version=settings.version,
-    )  # fmt: skip
+def _first(
+    state: CollectionState, after: date | None, settings: Settings, customer: Customer, ports: Ports, on: date
+) -> date:
+    """The first day to evaluate: what was missed begins where the last look, or the last sweep, ended."""
+    first = on if after is None else min(after + ONE_DAY, on)
+    if state.next_on is not None and state.rules == _rules(settings, class_of(ports, customer.class_id)):
+        first = min(first, state.next_on)
+    if state.assessed_on is not None:
+        first = max(first, state.assessed_on)
+    return max(first, on - timedelta(days=MISSED_DAYS_MAX))
 
 
-def _record(
-    result: Evaluation, state: CollectionState, notice: Notice | None, customer: Customer, ports: Ports
-) -> None:
-    if notice is None and replace(result.state, assessed_on=state.assessed_on) == state:
-        return  # nothing to remember: evaluating an earlier day after this one would find nothing either
-    if notice is None:
-        ports.store.commit(Save(result.state))
-        return
-    if ports.store.get(Notice, notice.id) is not None:  # recorded in an episode that began on the same day
-        ports.store.commit(Save(result.state))
-        return
-    ports.store.commit(Save(result.state), Save(notice), Check(customer))
-    hint(ports, notice.id)
+def _rules(settings: Settings, its_class: CustomerClass) -> tuple[int, str, int]:
+    return settings.version, its_class.id, its_class.version
 
 
-def _notice(result: Evaluation, customer: Customer, now: datetime) -> Notice | None:
-    """The tier's notice: its key is (customer, kind, episode), so a tier is told once in an episode."""
-    if result.notify is None or result.oldest is None:
+def _apply(
+    found: Sequence[Evaluation], customer: Customer, before: CollectionState, settings: Settings, ports: Ports
+) -> Assessed | None:
+    """Write down what the evaluations of a customer's days call for; None if there were too many fees for one go."""
+    fees = [fee for f in found for fee in f.fees]
+    if len(fees) > FEES_PER_COMMIT:
+        _charge_first(fees[:FEES_PER_COMMIT], customer, settings, ports)
         return None
-    kind, episode = f"past_due_{result.tier}", str(result.state.episode_since)
-    return Notice(
-        id=notice_id(customer.id, kind, customer.id, episode), customer_id=customer.id, kind=kind, tier=result.tier,
-        subject_id=result.oldest.id, episode=episode, created_at=now,
+    plan = _plan(found, fees, customer, before, settings, ports)
+    changes = _changes(plan, customer, before)
+    if changes:
+        ports.store.commit(*changes)
+    hint(ports, *(n.id for n in plan.notices))
+    announce(ports, *(e.id for e in plan.events))
+    fees_posted(plan.fees.memos, ports)
+    kinds = tuple(n.kind for n in plan.notices)
+    told = [k for k in kinds if k.startswith("past_due_")]
+    changed = plan.state.step if plan.state.step != before.step else None
+    return Assessed(found[-1].tier, told[-1] if told else None, False, kinds, len(fees), changed)
+
+
+def _charge_first(fees: Sequence[Fee], customer: Customer, settings: Settings, ports: Ports) -> None:
+    """More fees than a transaction holds: the invoices remember those that are charged, so that the rest follows."""
+    posted = post_fees(fees, customer, settings, ports)
+    ports.store.commit(*posted.changes, Check(customer))
+    fees_posted(posted.memos, ports)
+
+
+def _plan(
+    found: Sequence[Evaluation], fees: Sequence[Fee], customer: Customer, before: CollectionState,
+    settings: Settings, ports: Ports,
+) -> _Plan:  # fmt: skip
+    last, now = found[-1], ports.clock.now()
+    notices = _new(Notice, (n for f in found for n in notices_called_for(f, customer, before, now)), ports)
+    tasks = _new(Task, (t for f in found for t in tasks_called_for(f, customer, now)), ports)
+    told = [e for f in found for e in events_called_for(f, customer, ports)]
+    changed = service_event(customer, before.step, replace(last.state, version=before.version), last.on, ports)
+    moved = before.step != last.state.step or last.state.step == "suspended"
+    contracts = serving(contracts_of(customer.id, ports), last.state.step, last.on) if moved else []
+    return _Plan(
+        state=with_warnings(last.state, notices),
+        customer=with_service(customer, last.state.step),
+        notices=tuple(notices), tasks=tuple(tasks), events=(*told, *([changed] if changed else [])),
+        fees=post_fees(fees, customer, settings, ports), contracts=tuple(contracts),
     )  # fmt: skip
+
+
+def _new(kind: type[N], called_for: Iterable[N], ports: Ports) -> list[N]:
+    """Those that are not there yet: what was recorded in an episode that began on the same day stays as it is."""
+    wanted = {entity.id: entity for entity in called_for}
+    there = {e.id for e in ports.store.get_many(kind, [(i, "") for i in wanted])} if wanted else set()
+    return [entity for id, entity in wanted.items() if id not in there]
+
+
+def _changes(plan: _Plan, customer: Customer, before: CollectionState) -> list[Change]:
+    """Nothing if there is nothing to remember: evaluating an earlier day after this one would find nothing either."""
+    made = [*plan.notices, *plan.tasks, *plan.events, *plan.contracts]
+    unchanged = replace(plan.state, assessed_on=before.assessed_on) == before
+    if unchanged and not made and not plan.fees.changes and plan.customer == customer:
+        return []
+    about = Save(plan.customer) if plan.customer != customer else Check(customer)
+    beside = [about] if made or plan.fees.changes or plan.customer != customer else []
+    return [Save(plan.state), *beside, *map(Save, made), *plan.fees.changes]

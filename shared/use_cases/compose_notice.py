@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
+from shared.domain.collection_facts import chasable
 from shared.domain.customer import Customer, why_off
 from shared.domain.invoice import Invoice
 from shared.domain.money import format_minor
 from shared.domain.notice import Notice
-from shared.domain.past_due import chasable, tier_of
+from shared.domain.past_due import tier_of
 from shared.domain.payment import Payment, PaymentMethod
+from shared.domain.policy import CustomerClass
+from shared.domain.service_steps import severity, step_date
 from shared.domain.settings import Settings
 from shared.ports import Attachment, Ports
 from shared.rendering.defaults import default_template
@@ -19,6 +22,7 @@ from shared.rendering.mail import RenderedMail, render_mail
 from shared.use_cases.lookups import class_of, open_invoices
 from shared.use_cases.render_document import document_key
 
+TEMPLATE = "template:"  # begins the kind of a notice that a trigger sends
 PAST_DUE_KINDS = ("past_due_1", "past_due_2", "past_due_3")
 ABOUT_MAX = 90  # invoices watched in the claim of a notice, the oldest due: a transaction holds 100 changes
 
@@ -55,10 +59,10 @@ def compose(notice: Notice, customer: Customer, settings: Settings, on: date, po
         return Suppressed("no_address")
     if (off := _switched_off(notice, customer, settings, on)) is not None:
         return Suppressed(off)
-    if notice.kind in PAST_DUE_KINDS:
+    if notice.kind in PAST_DUE_KINDS or notice.kind.startswith(TEMPLATE) or notice.kind == "service_step":
         return _past_due(notice, customer, settings, on, ports)
     if notice.kind in ("invoice", "reminder"):
-        return _invoice(notice, customer, settings, ports)
+        return _invoice(notice, customer, settings, on, ports)
     return _payment(notice, customer, settings, ports)
 
 
@@ -70,17 +74,21 @@ def _switched_off(notice: Notice, customer: Customer, settings: Settings, on: da
         return why_off("send_new_invoices", customer, settings, on, ignore_global=notice.by_run)
     if notice.kind == "account_summary":
         return why_off("account_summary", customer, settings, on)
-    if notice.kind == "reminder" or notice.kind in PAST_DUE_KINDS or notice.kind.startswith("template:"):
+    if notice.kind == "reminder" or notice.kind in PAST_DUE_KINDS or notice.kind.startswith(TEMPLATE):
         return why_off("past_due", customer, settings, on)
+    if notice.kind == "service_step" and (customer.on_hold(on) or customer.promised(on)):
+        return "on_hold"
     return None if customer.automations.enabled else "customer_off"
 
 
-def _invoice(notice: Notice, customer: Customer, settings: Settings, ports: Ports) -> Composition:
+def _invoice(notice: Notice, customer: Customer, settings: Settings, on: date, ports: Ports) -> Composition:
     invoice = ports.store.get(Invoice, notice.subject_id)
     if invoice is None or invoice.status != "posted":
         return Suppressed("not_posted")
     if notice.kind == "reminder" and invoice.residual_minor == 0 and not notice.by_hand:
         return Suppressed("paid")
+    if notice.kind == "reminder" and invoice.payment_status(on) == "overdue" and not notice.by_hand:
+        return Suppressed("superseded")
     pdf = ports.files.read(document_key(invoice.id))
     if pdf is None:
         return NotReady(invoice.id)
@@ -93,25 +101,43 @@ def _past_due(notice: Notice, customer: Customer, settings: Settings, on: date, 
     late = past_due(open_invoices(ports, customer.id), on)
     if not late:
         return Suppressed("paid")
-    if not notice.by_hand and (outdated := _outdated(notice, late, customer, settings, on, ports)) is not None:
+    its_class = class_of(ports, customer.class_id)
+    if not notice.by_hand and (outdated := _outdated(notice, late, customer, settings, its_class, on)) is not None:
         return Suppressed(outdated)
     data = {
         **_shared(customer, settings), "tier": notice.tier or 1,
         "invoices": [{**_said(i), "days_past_due": (on - i.due_on).days if i.due_on else 0} for i in late],
         "totals": [{"currency": c, "amount": format_minor(minor, c)} for c, minor in sums(late).items()],
+        **_step(notice, late, customer, its_class, on),
     }  # fmt: skip
-    return Composed(render_mail(default_template(notice.kind), data), about=tuple(late[:ABOUT_MAX]))
+    template = default_template(notice.kind.removeprefix(TEMPLATE))
+    return Composed(render_mail(template, data), about=tuple(late[:ABOUT_MAX]))
+
+
+def _step(
+    notice: Notice, late: Sequence[Invoice], customer: Customer, its_class: CustomerClass, on: date
+) -> dict[str, object]:
+    """Which step of service the notice tells of, and from when: not before it has been out for its days."""
+    if notice.step is None:
+        return {}
+    done = severity(customer.service) >= severity(notice.step)
+    invoice = next((i for i in late if i.id == notice.subject_id), late[0])
+    at = step_date(invoice, its_class, notice.step) or on
+    earliest = on if done else max(at, on + timedelta(days=its_class.policy(invoice.type).step_notice_days))
+    return {"step": notice.step, "effective_on": str(earliest), "done": done}
 
 
 def _outdated(
-    notice: Notice, late: Sequence[Invoice], customer: Customer, settings: Settings, on: date, ports: Ports
+    notice: Notice, late: Sequence[Invoice], customer: Customer, settings: Settings, its_class: CustomerClass, on: date
 ) -> str | None:
-    """Why a tier's notice must not go any more: the customer has left the tier, one way or the other."""
-    chased = chasable(late, customer, class_of(ports, customer.class_id), on)
+    """Why a notice must not go any more: the customer has left the tier, or what a step was to come for is paid."""
+    chased = chasable(late, customer, its_class, on)
     if not chased:
         return "not_chased"
+    if notice.step is not None:
+        return None if any(i.id == notice.subject_id for i in late) else "paid"
     tier, _ = tier_of(chased, settings.automations.past_due.tiers, on)
-    if notice.tier is None or tier == notice.tier:
+    if notice.tier is None or tier == notice.tier or notice.kind not in PAST_DUE_KINDS:
         return None
     return "paid" if tier < notice.tier else "superseded"
 

@@ -9,7 +9,11 @@ from shared.domain.customer import Customer
 from shared.domain.errors import Invalid, NotFound
 from shared.ports import Conflict, Ports, Save, Unavailable
 from shared.use_cases.creating import Created, create
-from shared.use_cases.lookups import CONFLICT_RETRIES, class_of, customer_of
+from shared.use_cases.look_again import look_again
+from shared.use_cases.lookups import CONFLICT_RETRIES, class_of, customer_of, settings_of, today
+
+# What decides about a customer's collections; a change of any of these makes them look again.
+DECIDE = ("automations", "pauses", "hold", "promise", "email", "email_problem", "class_id", "timezone", "service")
 
 Edit = Callable[[Customer], Customer]
 
@@ -29,12 +33,20 @@ def change_customer(customer_id: str, edit: Edit, ports: Ports) -> Customer:
             return before
         if after.class_id != before.class_id:
             _check_class(after, ports)
+        if after.automations.enabled and not before.automations.enabled:
+            after = replace(after, automated_since=today(ports, after, settings_of(ports)))
+        again = look_again(customer_id, ports) if _collected_otherwise(before, after) else []
         try:
-            ports.store.commit(Save(after))
+            ports.store.commit(Save(after), *again)
         except Conflict:
             continue
         return replace(after, version=before.version + 1)
     raise Unavailable(f"customer {customer_id} kept changing")
+
+
+def _collected_otherwise(before: Customer, after: Customer) -> bool:
+    """Whether collections may have other things to do: not only at the date they last expected."""
+    return any(getattr(before, name) != getattr(after, name) for name in DECIDE)
 
 
 def _check_class(customer: Customer, ports: Ports) -> None:

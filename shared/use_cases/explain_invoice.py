@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from shared.domain.calendar import local_date, parse_cron
+from shared.domain.collection_facts import chasable
 from shared.domain.customer import Customer, why_off
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice, notice_id
-from shared.domain.past_due import chasable
 from shared.domain.policy import CustomerClass
 from shared.domain.runs import BillRun
 from shared.domain.settings import Settings

@@ -11,6 +11,7 @@ from shared.domain.invoice import Invoice, InvoiceHold
 from shared.domain.settings import Automation
 from shared.ports import Conflict, Ports, Save, Unavailable
 from shared.use_cases.customers import change_customer
+from shared.use_cases.look_again import look_again
 from shared.use_cases.lookups import CONFLICT_RETRIES, invoice_of
 
 
@@ -37,7 +38,7 @@ def hold_invoice(invoice_id: str, hold: InvoiceHold | None, ports: Ports) -> Inv
         if invoice.hold == hold:
             return invoice
         try:
-            ports.store.commit(Save(replace(invoice, hold=hold)))
+            ports.store.commit(Save(replace(invoice, hold=hold)), *look_again(invoice.customer_id, ports))
         except Conflict:
             continue
         return replace(invoice, hold=hold, version=invoice.version + 1)

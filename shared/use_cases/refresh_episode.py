@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.contracts.messages import RefreshCustomer
 from shared.domain.collection import CollectionState
 from shared.domain.past_due import ended
 from shared.ports import Conflict, Ports, Save, Unavailable
@@ -9,18 +10,23 @@ from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, open_invoice
 
 
 def refresh_episode(customer_id: str, ports: Ports) -> bool:
-    """End the running episode if nothing is past due any more; whether it did. Call after anything that settles."""
+    """End the running episode if nothing is past due any more; whether it did. Call after anything that settles.
+
+    Service that was restricted is looked at by the queue's worker: it may be lifted though the episode goes on.
+    """
     for _ in range(CONFLICT_RETRIES):
         state = ports.store.get(CollectionState, customer_id)
-        if state is None or state.episode_since is None:
+        if state is None or not state.followed:
             return False
         customer = customer_of(ports, customer_id)
         on = today(ports, customer, settings_of(ports))
-        if any(i.payment_status(on) == "overdue" for i in open_invoices(ports, customer_id, state.past_due_ids)):
-            return False
+        late = any(i.payment_status(on) == "overdue" for i in open_invoices(ports, customer_id, state.past_due_ids))
         try:
-            ports.store.commit(Save(ended(state, on)))
+            if not late and state.episode_since is not None:
+                ports.store.commit(Save(ended(state, on)))
         except Conflict:
             continue
-        return True
+        if state.step in ("limited", "suspended"):
+            ports.queue.send("assess", [RefreshCustomer(customer_id=customer_id).body()])
+        return not late
     raise Unavailable(f"the collection state of {customer_id} kept changing")

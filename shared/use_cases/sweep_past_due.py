@@ -6,14 +6,18 @@ says that nothing happens before some later date costs no read of his own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import takewhile
 
 from shared import ports as p
 from shared.contracts.messages import AssessCustomers
 from shared.domain.calendar import parse_cron
+from shared.domain.collection import seen_of
 from shared.domain.ids import SHARDS
+from shared.domain.late_fees import charges
+from shared.domain.policy import DEFAULT_CLASS, DEFAULT_CLASS_ID, CustomerClass
 from shared.domain.runs import PaymentRun, Watermark
 from shared.domain.settings import Settings
 from shared.ports import Conflict, Index, Ports, Save
@@ -25,6 +29,8 @@ CUSTOMERS_PER_MESSAGE = 25
 RUNS_WAITED_FOR_MAX = 1_000  # occurrences of the payment run within its limit of patience
 ENTRIES_MAX = 1_000_000  # open invoices or states in one shard
 EASTMOST = timedelta(hours=14)  # no local date is further ahead of UTC
+WESTMOST = timedelta(hours=-12)  # nor further behind
+CLASS_PAGES_MAX = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +43,21 @@ class Swept:
 
 
 def sweep_past_due(ports: Ports) -> Swept:
-    """Take up each due day in order; a day waits for the payment run that was due before it."""
+    """Take up the days that are due, several in one go if some were missed; each waits for its payment run."""
     settings, now = settings_of(ports), ports.clock.now()
-    if not settings.automations.past_due.enabled:
-        return Swept()
     mark = ports.store.get(Watermark, "watermarks", "past_due")
     if mark is None:
         return _begin(now, ports)
     cron = parse_cron(settings.automations.past_due.schedule)
-    days, customers = 0, 0
-    for at in cron.between(mark.through, now, settings.business.timezone, OCCURRENCES_MAX):
-        if _waits(at, settings, ports):
-            return Swept(days, customers, waiting=True)
-        try:
-            found, mark = _sweep_day(at, mark, settings, ports)
-        except Conflict:
-            break  # another tick is at it
-        days, customers = days + 1, customers + found
-    return Swept(days, customers)
+    due = cron.between(mark.through, now, settings.business.timezone, OCCURRENCES_MAX)
+    ready = list(takewhile(lambda at: not _waits(at, settings, ports), due))
+    if not ready:
+        return Swept(waiting=bool(due))
+    try:
+        found = _sweep_days(ready[-1], mark, settings, ports)
+    except Conflict:
+        return Swept()  # another tick is at it
+    return Swept(len(ready), found, waiting=len(ready) < len(due))
 
 
 def _begin(now: datetime, ports: Ports) -> Swept:
@@ -64,6 +67,14 @@ def _begin(now: datetime, ports: Ports) -> Swept:
     except Conflict:
         pass  # another tick began
     return Swept()
+
+
+def collects(its_class: CustomerClass) -> bool:
+    """Whether the class charges late fees or restricts service, which needs no switch but the customer's own."""
+    return any(
+        charges(policy.late_fee) or policy.limit_after_days or policy.suspend_after_days or policy.terminate_after_days
+        for policy in (its_class.regular, its_class.out_of_turn)
+    )
 
 
 def _waits(at: datetime, settings: Settings, ports: Ports) -> bool:
@@ -80,19 +91,20 @@ def _waits(at: datetime, settings: Settings, ports: Ports) -> bool:
     return any(r.status in ("pending", "waiting", "collecting") for r in runs)
 
 
-def _sweep_day(at: datetime, mark: Watermark, settings: Settings, ports: Ports) -> tuple[int, Watermark]:
-    """Enqueue everyone with something to do at this occurrence; a sweep that was cut off goes on where it stopped.
+def _sweep_days(at: datetime, mark: Watermark, settings: Settings, ports: Ports) -> int:
+    """Enqueue everyone with something to do since the mark; a sweep that was cut off goes on where it stopped.
 
-    Doing a shard again enqueues nobody twice to any effect. How many were enqueued, and the moved mark.
+    Doing a shard again enqueues nobody twice to any effect. How many were enqueued.
     """
     found = 0
     first = int(mark.cursor or 0) if mark.occurrence == at else 0
+    sweep = _sweep_of(at, mark.through, settings, ports)
     for shard in range(first, SHARDS):
-        found += _sweep_shard(str(shard), at, settings, ports)
+        found += _sweep_shard(str(shard), sweep, ports)
         last = shard == SHARDS - 1
         moved = replace(mark, occurrence=at, cursor=str(shard + 1))
         mark = _saved(replace(mark, through=at, occurrence=None, cursor=None) if last else moved, ports)
-    return found, mark
+    return found
 
 
 def _saved(mark: Watermark, ports: Ports) -> Watermark:
@@ -100,57 +112,107 @@ def _saved(mark: Watermark, ports: Ports) -> Watermark:
     return replace(mark, version=mark.version + 1)
 
 
-def _sweep_shard(shard: str, at: datetime, settings: Settings, ports: Ports) -> int:
+@dataclass(frozen=True, slots=True)
+class _Sweep:
+    """What a sweep looks for. `on` is the last local date anywhere, `reminded` the due dates reminded of on these days.
+
+    `acts` is False where nothing is switched on: then only episodes that run are looked after.
+    """
+
+    at: datetime
+    after: datetime
+    on: date
+    reminded: frozenset[str]
+    acts: bool
+    settings_version: int
+    classes: Mapping[str, int]
+
+
+def _sweep_of(at: datetime, after: datetime, settings: Settings, ports: Ports) -> _Sweep:
+    classes = all_classes(ports)
+    mail = settings.automations.past_due.enabled
+    acts = mail or any(t.actions for t in settings.automations.past_due.triggers) or any(map(collects, classes))
+    first, last = (after + WESTMOST).date(), (at + EASTMOST).date()
+    span = range(min((last - first).days, OCCURRENCES_MAX) + 1)
+    days = {d for c in classes for policy in (c.regular, c.out_of_turn) for d in policy.reminders_before_due}
+    reminded = {str(last - timedelta(days=n) + timedelta(days=d)) for n in span for d in days} if mail else set()
+    versions = {c.id: c.version for c in classes}
+    return _Sweep(at, after, last, frozenset(reminded), acts, settings.version, versions)
+
+
+def all_classes(ports: Ports) -> list[CustomerClass]:
+    """Every class, the standard one too if nobody has saved it yet."""
+    found: list[CustomerClass] = []
+    after: str | None = None
+    for _ in range(CLASS_PAGES_MAX):
+        page = ports.store.list(CustomerClass, "classes", after=after)
+        found += page.items
+        after = page.cursor
+        if after is None:
+            break
+    return found if any(c.id == DEFAULT_CLASS_ID for c in found) else [*found, DEFAULT_CLASS]
+
+
+def _sweep_shard(shard: str, sweep: _Sweep, ports: Ports) -> int:
     found = 0
     batch: list[str] = []
-    for customer_id in _to_assess(shard, (at + EASTMOST).date(), settings.version, ports):
+    for customer_id in _to_assess(shard, sweep, ports):
         batch.append(customer_id)
         if len(batch) == CUSTOMERS_PER_MESSAGE:
-            found += _enqueue(batch, at, ports)
+            found += _enqueue(batch, sweep, ports)
             batch = []
-    return found + _enqueue(batch, at, ports)
+    return found + _enqueue(batch, sweep, ports)
 
 
-def _enqueue(customer_ids: Sequence[str], at: datetime, ports: Ports) -> int:
+def _enqueue(customer_ids: Sequence[str], sweep: _Sweep, ports: Ports) -> int:
     if customer_ids:
-        ports.queue.send("assess", [AssessCustomers(customer_ids=tuple(customer_ids), occurred_at=at).body()])
+        message = AssessCustomers(customer_ids=tuple(customer_ids), occurred_at=sweep.at, after=sweep.after)
+        ports.queue.send("assess", [message.body()])
     return len(customer_ids)
 
 
-def _to_assess(shard: str, on: date, settings_version: int, ports: Ports) -> Iterator[str]:
+def _to_assess(shard: str, sweep: _Sweep, ports: Ports) -> Iterator[str]:
     """Merge open invoices (by customer and due date) with states (by customer); both are sorted by customer id."""
-    states = _by_customer(p.COLLECTION_STATES, shard, ports)
+    states = ((c, rest[0]) for c, rest in _by_customer(p.COLLECTION_STATES, shard, ports))
     state = next(states, None)
-    for customer_id, oldest in _by_customer(p.INVOICES_OPEN, shard, ports):
+    if state is None and not sweep.acts:
+        return
+    for customer_id, invoices in _by_customer(p.INVOICES_OPEN, shard, ports):
         while state is not None and state[0] < customer_id:
-            yield state[0]  # an episode, but nothing open any more: it is to be ended
+            yield state[0]  # followed, but nothing open any more: its episode is to be ended
             state = next(states, None)
-        own = state if state is not None and state[0] == customer_id else None
+        own = state[1] if state is not None and state[0] == customer_id else None
         if own is not None:
             state = next(states, None)
-        if _something_to_do(oldest, own, on, settings_version):
+        if _something_to_do(invoices, own, sweep):
             yield customer_id
     while state is not None:
         yield state[0]
         state = next(states, None)
 
 
-def _something_to_do(
-    oldest: Sequence[str], state: tuple[str, Sequence[str]] | None, on: date, settings_version: int
-) -> bool:
-    """Past due with no state that still holds; or not past due (any more) with an episode that should have ended."""
-    late = oldest[0] < str(on)
+def _something_to_do(invoices: Sequence[Sequence[str]], state: Sequence[str] | None, sweep: _Sweep) -> bool:
+    """Past due with no state that still holds; not past due (any more) but followed; or to be reminded."""
+    late = invoices[0][0] < str(sweep.on)
+    reminded = any(due_on in sweep.reminded for due_on, _ in invoices)
     if state is None:
-        return late
-    next_on, known_oldest, version = state[1]
-    return not late or known_oldest != oldest[0] or version != str(settings_version) or next_on <= str(on)
+        return (late or reminded) and sweep.acts
+    next_on, seen, settings_version, class_id, class_version = state
+    if reminded or not late or next_on <= str(sweep.on) or settings_version != str(sweep.settings_version):
+        return True
+    return class_version != str(sweep.classes.get(class_id)) or seen != seen_of((d, i) for d, i in invoices)
 
 
-def _by_customer(index: Index[p.E], shard: str, ports: Ports) -> Iterator[tuple[str, Sequence[str]]]:
-    """The first entry of each customer in an index shard, as (customer id, the rest of the sort value's parts)."""
-    last = None
+def _by_customer(index: Index[p.E], shard: str, ports: Ports) -> Iterator[tuple[str, list[Sequence[str]]]]:
+    """The entries of each customer in an index shard, as (customer id, the rest of each sort value's parts)."""
+    found: list[Sequence[str]] = []
+    last: str | None = None
     for entry in entries(ports, index, shard, most=ENTRIES_MAX):
         customer_id, *rest = entry.at.split("#")
-        if customer_id != last:
-            last = customer_id
-            yield customer_id, rest
+        if last is not None and customer_id != last:
+            yield last, found
+            found = []
+        last = customer_id
+        found.append(rest)
+    if last is not None:
+        yield last, found

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from infra.local.invoker import SimulatedCrash
 from shared.contracts.messages import AssessCustomers, read
-from shared.domain.collection import CollectionState
+from shared.domain.collection import CollectionState, seen_of
 from shared.domain.customer import Customer, Hold, Pause, Switches
 from shared.domain.ids import shard_of
 from shared.domain.invoice import Invoice, InvoiceHold
@@ -20,10 +20,11 @@ from shared.domain.runs import PaymentRun, Watermark
 from shared.domain.settings import Automations, PastDue, PaymentRunSettings, Settings
 from shared.ports import Unavailable
 from shared.use_cases.assess_customer import assess_customer
+from shared.use_cases.customers import change_customer
 from shared.use_cases.pauses_and_holds import hold_invoice
 from shared.use_cases.record_payment import ManualPayment, record_payment
 from shared.use_cases.refresh_episode import refresh_episode
-from shared.use_cases.sweep_past_due import _to_assess, sweep_past_due
+from shared.use_cases.sweep_past_due import _Sweep, _to_assess, sweep_past_due
 from tests.integration.stage import ALL_ON, Meddling, Stage
 
 MIDNIGHT = datetime(2026, 1, 31, tzinfo=UTC)
@@ -124,7 +125,7 @@ def test_a_tier_that_was_jumped_over_is_not_told_later(stage):
     stage.customer("cus_b", automations=Switches(True, past_due=False))
     stage.posted("cus_b", due_on=DUE)
     evening_of(stage, 1)
-    stage.save(replace(stage.get(Customer, "cus_b"), automations=Switches(True)))
+    change_customer("cus_b", lambda c: replace(c, automations=Switches(True)), stage.ports)
     evening_of(stage, 20)
     for day in range(21, 32):
         evening_of(stage, day)
@@ -156,11 +157,11 @@ def test_a_hold_is_quiet_through_its_last_day(stage, whole_customer):
     assert told(stage) == ["past_due_2"]
 
 
-def test_what_is_past_due_must_be_more_than_the_threshold_and_is_looked_at_every_day(stage):
+def test_what_is_past_due_must_be_more_than_the_threshold_and_is_looked_at_when_more_is_owed(stage):
     stage.klass(collection_threshold="100.00")
     stage.posted(due_on=DUE)
     evening_of(stage, 1)
-    assert (told(stage), state(stage).next_on) == ([], DUE + timedelta(days=2))
+    assert (told(stage), state(stage).next_on) == ([], date.max)
     stage.posted(due_on=DUE + timedelta(days=1), total=1)
     evening_of(stage, 2)
     assert told(stage) == ["past_due_1"]
@@ -458,36 +459,43 @@ OFFSETS = st.integers(-3, 3)
 @settings(max_examples=300)
 @given(
     st.dictionaries(NAMES, st.lists(OFFSETS, min_size=1, max_size=3)),
-    st.dictionaries(NAMES, st.tuples(OFFSETS, st.none() | OFFSETS, st.booleans())),
+    st.dictionaries(NAMES, st.tuples(OFFSETS, st.booleans(), st.booleans(), st.booleans())),
+    st.sets(OFFSETS, max_size=2),
+    st.booleans(),
 )
-def test_the_two_indexes_are_merged_as_a_naive_model_would(due, states):
-    """A customer is assessed if something is late and no state that still holds says otherwise, or if a state with an
-    episode has nothing late to go with it."""
+def test_the_two_indexes_are_merged_as_a_naive_model_would(due, states, reminded, acts):
+    """A customer is assessed if something is late and no state that still holds says otherwise, if he is followed and
+    nothing is late, or if one of his invoices is to be reminded of."""
     stage = Stage()
     on, version = DUE, 7
+    ids = {}
     for customer, days in due.items():
         for n, day in enumerate(days):
             invoice = Invoice(f"inv_{customer}_{n}", customer, "USD", on, total_minor=1)
             stage.save(invoice.posted(f"N{n}", on, MIDNIGHT, on + timedelta(days=day)))
-    for customer, (next_in, oldest_in, current) in states.items():
+            ids.setdefault(customer, []).append((str(on + timedelta(days=day)), invoice.id))
+    for customer, (next_in, same, current, same_class) in states.items():
         stage.save(
             CollectionState(
                 customer, episode_since=on, next_on=on + timedelta(days=next_in),
-                oldest_due_on=None if oldest_in is None else on + timedelta(days=oldest_in),
-                settings_version=version if current else version - 1,
+                seen=seen_of(sorted(ids.get(customer, []))) if same else "other",
+                settings_version=version if current else version - 1, class_id="cls_1",
+                class_version=3 if same_class else 2,
             )
         )  # fmt: skip
+    days = frozenset(str(on + timedelta(days=d)) for d in reminded)
+    sweep = _Sweep(AT_14, AT_14, on, days, acts, version, {"cls_1": 3})
 
     def expected(customer):
         oldest = min((on + timedelta(days=d) for d in due.get(customer, ())), default=None)
         late = oldest is not None and oldest < on
-        state = stage.get(CollectionState, customer)
-        if state is None:
-            return late
-        holds = late and state.oldest_due_on == oldest and state.settings_version == version and state.next_on > on
-        return not holds
+        wanted = any(d in reminded for d in due.get(customer, ()))
+        if customer not in states:
+            return (late or wanted) and acts
+        next_in, same, current, same_class = states[customer]
+        return wanted or not (late and same and current and same_class and next_in > 0)
 
-    found = [c for shard in range(8) for c in _to_assess(str(shard), on, version, stage.ports)]
+    found = [c for shard in range(8) for c in _to_assess(str(shard), sweep, stage.ports)]
     assert len(found) == len(set(found))
     assert set(found) == {c for c in {*due, *states} if expected(c)}
 

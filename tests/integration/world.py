@@ -154,10 +154,14 @@ class World:
 
     # ---- what happened --------------------------------------------------------------------------
 
-    def notices(self, customer, status="sent"):
-        """The kinds of a customer's notices in the order they arose; only the sent ones, unless another is asked."""
+    def notices(self, customer, status="sent", reminders=False):
+        """The kinds of a customer's notices in the order they arose; only the sent ones, unless another is asked.
+
+        Reminders before due are left out: they are in nearly every story, and the point of few.
+        """
         found = sorted(self.all(f"/v1/notices?customer_id={customer}"), key=lambda n: (n["created_at"], n["kind"]))
-        return [n["kind"] for n in found if status is None or n["status"] == status]
+        wanted = [n for n in found if reminders or n["kind"] != "reminder"]
+        return [n["kind"] for n in wanted if status is None or n["status"] == status]
 
     def invoices(self, customer=None, **filters):
         query = "&".join(f"{k}={v}" for k, v in ({"customer_id": customer} | filters).items() if v is not None)
