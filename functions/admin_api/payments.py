@@ -9,13 +9,14 @@ from functions.admin_api.calls import Answer, Call, one_of
 from functions.admin_api.listing import PAGING, Source, indexed, page_of, stored
 from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_fields import id_of, refuse
-from shared.contracts.api_payments import PaymentBody, payment_json, read_allocations
+from shared.contracts.api_payments import PaymentBody, RefundBody, payment_json, read_allocations, read_refund
 from shared.domain.errors import NotFound
 from shared.domain.invoice import Invoice
 from shared.domain.payment import Payment
 from shared.ports import PAGE_LIMIT, PAYMENTS, PAYMENTS_BY_CUSTOMER, Entry
 from shared.use_cases.lookups import customer_of, shards
 from shared.use_cases.record_payment import ManualPayment, record_payment
+from shared.use_cases.refund_payment import refund_payment
 
 router = new_router()
 
@@ -84,6 +85,13 @@ def post_payment(call: Call[PaymentBody]) -> Answer:
         method=body.method, reference=body.reference, allocations=allocations,
     )  # fmt: skip
     return Answer(201, payment_json(record_payment(manual, ports)))
+
+
+@endpoint(router, "POST", "/v1/payments/<payment_id>/refund", body=RefundBody)
+def post_refund(call: Call[RefundBody], payment_id: str) -> Answer:
+    """Give back an amount of a payment, or all that is left of it."""
+    amount = read_refund(call.body, _payment(call, payment_id).currency)
+    return Answer(200, payment_json(refund_payment(payment_id, amount, call.ports, call.caller.id)))
 
 
 def _payment(call: Call[Any], payment_id: str) -> Payment:

@@ -24,7 +24,7 @@ from shared.contracts.api_fields import (
     rfc3339,
 )
 from shared.domain.money import format_minor
-from shared.domain.payment import Allocation, Payment
+from shared.domain.payment import Allocation, Payment, Refund
 from shared.domain.runs import Outcome, PaymentRun
 
 CUSTOMERS_MAX: Final = 1_000  # named in one request
@@ -93,6 +93,7 @@ def payment_json(payment: Payment) -> dict[str, Any]:
         "at": rfc3339(payment.at),
         "next_attempt_on": iso(payment.next_attempt_on),
         "refunded": format_minor(payment.refunded_minor, currency),
+        "refunds": [_refund_json(r, currency) for r in payment.refunds],
         "reference": payment.reference,
         "allocations": [
             {"invoice_id": a.invoice_id, "amount": format_minor(a.amount_minor, currency)} for a in payment.allocations
@@ -101,6 +102,34 @@ def payment_json(payment: Payment) -> dict[str, Any]:
         "payment_run_id": payment.run_id,
         "version": payment.version,
     }
+
+
+def _refund_json(refund: Refund, currency: str) -> dict[str, Any]:
+    """`status` is that of the refund: pending, unknown, succeeded, declined or failed."""
+    return {
+        "id": refund.id,
+        "amount": format_minor(refund.amount_minor, currency),
+        "status": refund.status,
+        "code": refund.code,
+        "at": rfc3339(refund.at),
+        "by": refund.by,
+        "from_credit": format_minor(refund.credit_minor, currency),
+        "reopened": [
+            {"invoice_id": a.invoice_id, "amount": format_minor(a.amount_minor, currency)} for a in refund.reopened
+        ],
+    }
+
+
+def read_refund(body: RefundBody, currency: str) -> int | None:
+    """The amount in minor units; None for all that is left. Raises InvalidBody."""
+    if body.amount is None:
+        return None
+    found = Findings()
+    amount = found.attempt("amount", partial(minor, body.amount, currency), 1)
+    if amount <= 0:
+        found.add("amount", "must be more than zero")
+    found.done()
+    return amount
 
 
 def payment_run_json(run: PaymentRun, counts: Mapping[str, int], collected_minor: Mapping[str, int]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from shared.domain.payment import Payment
 from shared.domain.records import HeardEvent
 from shared.ports import Conflict, GatewayEvent, Ports, Save
 from shared.use_cases.charge_invoice import retry_later
+from shared.use_cases.refund_payment import ask_again, settle_refund
 from shared.use_cases.settle_payment import settle
 
 KEPT: Final = timedelta(days=7)  # the gateway tells an event again for three days
@@ -21,7 +22,7 @@ Heard = Literal["settled", "nothing_new", "repeated", "ignored", "too_early"]
 
 
 def hear_gateway(body: bytes, signature: str, ports: Ports) -> Heard:
-    """Settle the attempt that a webhook concerns, if it is open, or took money after all.
+    """Settle the attempt or refund that a webhook concerns, if it is open, or took money after all.
 
     `ignored` is what concerns no attempt of ours, `too_early` what the gateway itself could not confirm yet: the event
     is not remembered, and the attempt is asked about at its time. Raises Forged, and Unavailable to be told again.
@@ -32,15 +33,24 @@ def hear_gateway(body: bytes, signature: str, ports: Ports) -> Heard:
         return "ignored"
     if ports.store.get(HeardEvent, event.id) is not None:
         return "repeated"
-    heard: Heard = "nothing_new"
-    if payment.unresolved or (event.succeeded and payment.status in ("failed", "declined")):
-        outcome = ports.gateway.look_up(payment)
-        if outcome.status == "unknown":
-            return "too_early"  # and nothing is written, so that hints cannot put off the time to ask
-        retry_later(settle(payment.id, outcome, ports, asked=True), ports)
-        heard = "settled"
-    _remember(event, ports)
+    belied = event.succeeded and payment.status in ("failed", "declined")
+    heard = _settled(payment, ports) if payment.awaited or belied else "nothing_new"
+    if heard != "too_early":
+        _remember(event, ports)
     return heard
+
+
+def _settled(payment: Payment, ports: Ports) -> Heard:
+    """While the gateway cannot say, nothing is written, so that hints cannot put off the time to ask."""
+    refund = payment.open_refund
+    outcome = ask_again(payment, refund, ports) if refund is not None else ports.gateway.look_up(payment)
+    if outcome.status == "unknown":
+        return "too_early"
+    if refund is not None:
+        settle_refund(payment.id, refund.ordinal, outcome, ports, asked=True)
+    else:
+        retry_later(settle(payment.id, outcome, ports, asked=True), ports)
+    return "settled"
 
 
 def _remember(event: GatewayEvent, ports: Ports) -> None:

@@ -1,4 +1,4 @@
-"""Attempts whose outcome nobody knows: the gateway is asked until it can say. PRODUCT 7."""
+"""Attempts and refunds whose outcome nobody knows: the gateway is asked until it can say. PRODUCT 7."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from shared.domain.payment import Payment
 from shared.ports import Ports, Unavailable
 from shared.use_cases.charge_invoice import retry_later
 from shared.use_cases.lookups import shards
+from shared.use_cases.refund_payment import reconcile_refund
 from shared.use_cases.settle_payment import settle
 
 
 def reconcile_payments(ports: Ports) -> dict[str, int]:
-    """Ask the gateway about every attempt whose time to ask has come; how many had which outcome.
+    """Ask the gateway about every attempt and refund whose time to ask has come; how many had which outcome.
 
     One that cannot be settled now is left for the next time and keeps nobody else waiting. Raises what was wrong with
     it after all have been asked about, unless that will pass.
@@ -22,7 +23,7 @@ def reconcile_payments(ports: Ports) -> dict[str, int]:
     for shard in shards():
         page = ports.store.find(p.PAYMENTS_UNRESOLVED, shard, last=limit)
         for payment in ports.store.get_many(Payment, [e.key for e in page.items]):
-            if payment.unresolved:
+            if payment.awaited:
                 status = _ask(payment, wrong, ports)
                 counts[status] = counts.get(status, 0) + 1
     if wrong:
@@ -32,6 +33,8 @@ def reconcile_payments(ports: Ports) -> dict[str, int]:
 
 def _ask(payment: Payment, wrong: list[Exception], ports: Ports) -> str:
     try:
+        if payment.open_refund is not None:
+            return f"refund_{reconcile_refund(payment, ports).refunds[-1].status}"
         settled = settle(payment.id, ports.gateway.look_up(payment), ports, asked=True)
         retry_later(settled, ports)
     except Unavailable:

@@ -72,7 +72,7 @@ def test_money_without_allocations_pays_the_oldest_due_first_and_the_rest_is_cre
     assert made == {
         "id": "pay_1", "customer_id": "cus_acme", "invoice_id": None, "payment_method_id": None, "method": "check",
         "amount": "150.00", "currency": "USD", "status": "succeeded", "code": None, "hard": None, "attempt": None,
-        "at": "2026-01-01T12:00:00Z", "next_attempt_on": None, "refunded": "0.00", "reference": "No. 17",
+        "at": "2026-01-01T12:00:00Z", "next_attempt_on": None, "refunded": "0.00", "refunds": [], "reference": "No. 17",
         "allocations": [{"invoice_id": "inv_late", "amount": "100.00"}, {"invoice_id": "inv_later", "amount": "30.00"}],
         "credited": "20.00", "payment_run_id": None, "version": 1,
     }  # fmt: skip
