@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import stat
 from datetime import timedelta
@@ -231,4 +232,5 @@ def test_nothing_is_written_to_the_home_directory_and_nothing_read_from_it(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     charged(attempt(), gateway_at(server.url, clock))
     assert account.calls[0].headers["authorization"] == f"Bearer {API_KEY}"
+    assert {"telemetry_id", "platform"}.isdisjoint(json.loads(account.calls[0].headers["x-stripe-client-user-agent"]))
     assert list(tmp_path.iterdir()) == [netrc]
