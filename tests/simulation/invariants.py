@@ -100,8 +100,11 @@ def ledger(facts):
         if payment.status in ("succeeded", "refunded"):
             if sum(a.amount_minor for a in payment.allocations) + payment.credited_minor != payment.amount_minor:
                 yield f"{payment.id} of {payment.amount_minor} is not what it paid and credited"
-            for allocation in payment.allocations:
+            for allocation in payment.allocations_left():
                 paid[allocation.invoice_id] += allocation.amount_minor
+            back = sum(r.amount_minor for r in payment.refunds if r.status == "succeeded")
+            if back != payment.refunded_minor or (back == payment.amount_minor) != (payment.status == "refunded"):
+                yield f"{payment.id} is {payment.status} with {payment.refunded_minor} of its refunds of {back}"
         elif payment.allocations:
             yield f"{payment.id} is {payment.status} and has allocations"
     for invoice in facts.invoices:
@@ -125,12 +128,14 @@ def payments(facts, cloud):
             yield f"the gateway has charge {charge.id} that no attempt was stored for"
         elif (payment.amount_minor, payment.currency) != (charge.amount_minor, charge.currency):
             yield f"{payment.id} and its charge differ in amount"
-        elif payment.status != charge.status:
+        elif (payment.status, payment.refunded_minor) != (charge.status, charge.refunded_minor):
             yield f"{payment.id} is {payment.status}, but the gateway says {charge.status}"
     reached = {charge.idempotency_key for charge in charges}
     for payment in facts.payments:
         if payment.unresolved:
             yield f"{payment.id} is {payment.status} at rest"
+        if payment.open_refund is not None:
+            yield f"{payment.id} has a refund open at rest"
         if payment.method == "card" and payment.status in ("succeeded", "declined") and payment.id not in reached:
             yield f"{payment.id} is {payment.status}, but never reached the gateway"
     for invoice in facts.invoices:
