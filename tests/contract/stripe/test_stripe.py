@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import stat
+import sys
 from datetime import timedelta
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -234,3 +238,15 @@ def test_nothing_is_written_to_the_home_directory_and_nothing_read_from_it(
     assert account.calls[0].headers["authorization"] == f"Bearer {API_KEY}"
     assert {"telemetry_id", "platform"}.isdisjoint(json.loads(account.calls[0].headers["x-stripe-client-user-agent"]))
     assert list(tmp_path.iterdir()) == [netrc]
+
+
+def test_what_the_layer_leaves_out_of_the_sdk_is_not_used(gateway, account):
+    payment = charged(attempt(account.save_card("cus_acme")), gateway)
+    gateway.refund(payment, 100, "ref_1")
+    gateway.look_up(attempt())
+    gateway.charge(attempt("pm_card_chargeDeclined", 2))
+    makefile = (Path(__file__).parents[3] / "Makefile").read_text()
+    (left_out,) = re.findall(r"^STRIPE_UNUSED := ([\w ]+?) +#", makefile, re.MULTILINE)
+    for name in left_out.split():
+        assert find_spec(f"stripe.{name}") is not None  # the SDK still has it
+        assert [module for module in sys.modules if module.split(".")[:2] == ["stripe", name]] == []
