@@ -106,9 +106,7 @@ def _check_state(payment: Payment) -> None:
         raise Refused("too_many", f"payment {payment.id} has {REFUNDS_MAX} refunds, which is as many as it can have")
 
 
-def _sources(
-    payment: Payment, amount_minor: int, balance: CreditBalance | None
-) -> tuple[int, tuple[Allocation, ...]]:
+def _sources(payment: Payment, amount_minor: int, balance: CreditBalance | None) -> tuple[int, tuple[Allocation, ...]]:
     """Where the money comes from: first from the credit it brought, as far as that is unspent, then from invoices."""
     credit = min(amount_minor, payment.credit_left_minor, balance.amount_minor if balance else 0)
     reopened: list[Allocation] = []
@@ -162,10 +160,14 @@ def _settlement(
 ) -> tuple[list[Change], Payment]:
     if outcome.status == "unknown":
         return _still_open(payment, refund, asked, ports)
-    now = replace(refund, status=outcome.status, gateway_id=outcome.gateway_id, code=outcome.code)
+    done = outcome.status == "succeeded"
+    settled_at = ports.clock.now() if done else None
+    now = replace(
+        refund, status=outcome.status, gateway_id=outcome.gateway_id, code=outcome.code, settled_at=settled_at
+    )  # fmt: skip
     settled = payment.refund_now(now)
     changes: list[Change] = [Save(settled)]
-    if outcome.status == "succeeded":
+    if done:
         changes += _reopened(refund.reopened, ports)
     elif refund.credit_minor:
         changes.append(Save(grown_credit(payment.customer_id, payment.currency, refund.credit_minor, ports)))

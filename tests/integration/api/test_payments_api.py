@@ -131,6 +131,58 @@ def test_a_wrong_field_of_a_payment_is_named_and_nothing_is_paid(api, acme, fiel
     assert api.get("/v1/invoices/inv_1").json["residual"] == "100.00"
 
 
+# ---- refunds ------------------------------------------------------------------------------------
+
+
+def test_a_payment_is_given_back_in_part_and_then_all_that_is_left(api, acme):
+    invoice(api, "inv_1")
+    api.made("/v1/payments", {**CHEQUE, "amount": "110.00"})
+    part = api.post("/v1/payments/pay_1/refund", {"amount": "30.00"})
+    assert (part.status, part.json["status"], part.json["refunded"]) == (200, "succeeded", "30.00")
+    [first] = part.json["refunds"]
+    assert first == {
+        "id": first["id"], "amount": "30.00", "status": "succeeded", "code": None, "at": "2026-01-01T12:00:00Z",
+        "by": "ada", "from_credit": "10.00", "reopened": [{"invoice_id": "inv_1", "amount": "20.00"}],
+    }  # fmt: skip
+    shown = api.get("/v1/invoices/inv_1").json
+    assert (shown["residual"], shown["payment_status"], shown["due_on"]) == ("20.00", "partially_paid", "2026-01-10")
+    rest = api.post("/v1/payments/pay_1/refund", {})
+    assert (rest.json["status"], rest.json["refunded"]) == ("refunded", "110.00")
+    account = api.get("/v1/customers/cus_acme/account").json
+    assert (account["balance"], account["credit"]) == ({"USD": "100.00"}, {"USD": "0.00"})
+    assert api.post("/v1/payments/pay_1/refund", {}).status == 409
+    assert api.get("/v1/payments/pay_1").json == rest.json
+
+
+@pytest.mark.parametrize(
+    ("field", "body"),
+    [("amount", {"amount": "0.00"}), ("amount", {"amount": "-5.00"}), ("amount", {"amount": "150.01"}),
+     ("amount", {"amount": 5}), ("amount", {"amount": "1.005"}), ("amount", {"amount": "NaN"}),
+     ("amount", {"amount": "9" * 30}), ("currency", {"amount": "5.00", "currency": "EUR"})],
+)  # fmt: skip
+def test_a_wrong_refund_is_named_and_nothing_is_given_back(api, acme, field, body):
+    invoice(api, "inv_1")
+    api.made("/v1/payments", CHEQUE)
+    assert api.post("/v1/payments/pay_1/refund", body).fields == [field]
+    assert api.get("/v1/payments/pay_1").json["refunds"] == []
+
+
+def test_only_an_operator_gives_back_and_only_what_exists(api, acme):
+    api.made("/v1/payments", CHEQUE)
+    assert api("POST", "/v1/payments/pay_1/refund", {}, role="viewer").status == 403
+    assert api.post("/v1/payments/pay_none/refund", {}).status == 404
+
+
+def test_the_same_refund_request_twice_gives_back_once(api, acme):
+    invoice(api, "inv_1")
+    api.made("/v1/payments", CHEQUE)
+    key = {"Idempotency-Key": "refund-17"}
+    first = api("POST", "/v1/payments/pay_1/refund", {"amount": "30.00"}, headers=key)
+    again = api("POST", "/v1/payments/pay_1/refund", {"amount": "30.00"}, headers=key)
+    assert (first.status, again.json) == (200, first.json)
+    assert api.get("/v1/payments/pay_1").json["refunded"] == "30.00"
+
+
 # ---- payment runs -------------------------------------------------------------------------------
 
 
