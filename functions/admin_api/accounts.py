@@ -10,12 +10,13 @@ from functions.admin_api.calls import Answer, Call
 from functions.admin_api.listing import PAGING, indexed, page_of
 from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_accounts import account_json, step_json
+from shared.contracts.api_collections import promise_json
 from shared.contracts.api_payments import money_json
 from shared.domain.errors import NotFound
 from shared.domain.ids import shard_of
 from shared.ports import INVOICES_OPEN, Entry, Ports
 from shared.use_cases.accounts import Account, account_of
-from shared.use_cases.lookups import shards
+from shared.use_cases.lookups import customer_of, shards
 
 router = new_router()
 
@@ -29,6 +30,7 @@ def get_account(call: Call[Any], customer_id: str) -> Answer:
     shown = account_json(
         balance=account.balance, credit=account.credit, past_due=account.past_due, since=account.since,
         days=account.days, tier=account.tier, service=account.service, next_step=_step(account),
+        promise=_promise(account, call.ports),
     )  # fmt: skip
     return Answer(200, shown)
 
@@ -75,6 +77,11 @@ def _past_due(account: Account) -> dict[str, Any]:
         "amounts": money_json({c: amount for c, amount in account.past_due.items() if amount}),
         "next_step": _step(account),
     }
+
+
+def _promise(account: Account, ports: Ports) -> dict[str, Any] | None:
+    customer = customer_of(ports, account.customer_id)
+    return promise_json(customer.promise, customer, account.promise) if customer.promise else None
 
 
 def _step(account: Account) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ def account_json(
     tier: int,
     service: str,
     next_step: dict[str, Any] | None,
+    promise: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     return {
         "balance": money_json(balance),
@@ -29,6 +30,7 @@ def account_json(
         "tier": tier,
         "service": service,
         "next_step": next_step,
+        "promise": promise,
     }
 
 

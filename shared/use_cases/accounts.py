@@ -14,6 +14,7 @@ from shared.domain.payment import CreditBalance
 from shared.ports import Ports
 from shared.use_cases.collection_facts import facts_of, state_of
 from shared.use_cases.lookups import customer_of, settings_of, today
+from shared.use_cases.promises import PromiseStatus, promise_status
 
 LOOKS_AHEAD_MAX = 40  # days with a change in sight that are tried for the next step
 STEP_KINDS: dict[Service, str] = {"limited": "limit", "suspended": "suspend", "terminated": "terminate"}
@@ -46,6 +47,7 @@ class Account:
     tier: int
     service: Service
     next_step: NextStep | None
+    promise: PromiseStatus | None = None
 
 
 def account_of(customer_id: str, ports: Ports) -> Account:
@@ -68,6 +70,7 @@ def account_of(customer_id: str, ports: Ports) -> Account:
         tier=result.tier,
         service=customer.service,
         next_step=_next_step(facts, on),
+        promise=promise_status(customer, late, on, ports),
     )
 
 

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from shared.domain.collection import CollectionState
+from shared.domain.collection_facts import Facts
 from shared.domain.customer import Customer
 from shared.domain.late_fees import Fee
 from shared.domain.notice import Notice
@@ -18,7 +19,13 @@ from shared.domain.settings import Settings
 from shared.domain.task import Task
 from shared.ports import Change, Check, Conflict, Ports, Save, Unavailable
 from shared.use_cases.change_service import contracts_of, service_event, serving, with_service
-from shared.use_cases.collection_actions import events_called_for, notices_called_for, tasks_called_for, with_warnings
+from shared.use_cases.collection_actions import (
+    events_called_for,
+    notices_called_for,
+    tasks_called_for,
+    with_fees,
+    with_warnings,
+)
 from shared.use_cases.collection_facts import facts_of, state_of
 from shared.use_cases.late_fees import FEES_PER_COMMIT, PostedFees, fees_posted, post_fees
 from shared.use_cases.lookups import class_of, customer_of, local_on, settings_of
@@ -73,7 +80,7 @@ def assess_customer(customer_id: str, occurred_at: datetime, ports: Ports, after
         facts = facts_of(customer, state, settings, on, ports)
         found = list(catch_up(facts, first, on))
         try:
-            done = _apply(found, customer, state, settings, ports)
+            done = _apply(found, facts, ports)
         except Conflict:
             continue
         if done is not None:
@@ -97,16 +104,14 @@ def _rules(settings: Settings, its_class: CustomerClass) -> tuple[int, str, int]
     return settings.version, its_class.id, its_class.version
 
 
-def _apply(
-    found: Sequence[Evaluation], customer: Customer, before: CollectionState, settings: Settings, ports: Ports
-) -> Assessed | None:
+def _apply(found: Sequence[Evaluation], facts: Facts, ports: Ports) -> Assessed | None:
     """Write down what the evaluations of a customer's days call for; None if there were too many fees for one go."""
     fees = [fee for f in found for fee in f.fees]
     if len(fees) > FEES_PER_COMMIT:
-        _charge_first(fees[:FEES_PER_COMMIT], customer, settings, ports)
+        _charge_first(fees[:FEES_PER_COMMIT], facts.customer, facts.settings, ports)
         return None
-    plan = _plan(found, fees, customer, before, settings, ports)
-    changes = _changes(plan, customer, before)
+    plan = _plan(found, fees, facts, ports)
+    changes = _changes(plan, facts.customer, facts.state)
     if changes:
         ports.store.commit(*changes)
     hint(ports, *(n.id for n in plan.notices))
@@ -114,7 +119,7 @@ def _apply(
     fees_posted(plan.fees.memos, ports)
     kinds = tuple(n.kind for n in plan.notices)
     told = [k for k in kinds if k.startswith("past_due_")]
-    changed = plan.state.step if plan.state.step != before.step else None
+    changed = plan.state.step if plan.state.step != facts.state.step else None
     return Assessed(found[-1].tier, told[-1] if told else None, False, kinds, len(fees), changed)
 
 
@@ -125,22 +130,20 @@ def _charge_first(fees: Sequence[Fee], customer: Customer, settings: Settings, p
     fees_posted(posted.memos, ports)
 
 
-def _plan(
-    found: Sequence[Evaluation], fees: Sequence[Fee], customer: Customer, before: CollectionState,
-    settings: Settings, ports: Ports,
-) -> _Plan:  # fmt: skip
-    last, now = found[-1], ports.clock.now()
+def _plan(found: Sequence[Evaluation], fees: Sequence[Fee], facts: Facts, ports: Ports) -> _Plan:
+    last, before, customer, now = found[-1], facts.state, facts.customer, ports.clock.now()
     notices = _new(Notice, (n for f in found for n in notices_called_for(f, customer, before, now)), ports)
     tasks = _new(Task, (t for f in found for t in tasks_called_for(f, customer, now)), ports)
     told = [e for f in found for e in events_called_for(f, customer, ports)]
     changed = service_event(customer, before.step, replace(last.state, version=before.version), last.on, ports)
     moved = before.step != last.state.step or last.state.step == "suspended"
     contracts = serving(contracts_of(customer.id, ports), last.state.step, last.on) if moved else []
+    posted = post_fees(fees, customer, facts.settings, ports)
     return _Plan(
-        state=with_warnings(last.state, notices),
+        state=with_fees(with_warnings(last.state, notices), facts.open, posted.memos),
         customer=with_service(customer, last.state.step),
         notices=tuple(notices), tasks=tuple(tasks), events=(*told, *([changed] if changed else [])),
-        fees=post_fees(fees, customer, settings, ports), contracts=tuple(contracts),
+        fees=posted, contracts=tuple(contracts),
     )  # fmt: skip
 
 

@@ -427,7 +427,7 @@ def test_where_nothing_is_charged_automatically_a_decline_by_hand_schedules_noth
 def test_paying_the_last_thing_past_due_ends_the_episode_at_once(stage):
     id = stage.posted(due_on=TODAY - timedelta(days=10))
     stage.card("cus_a")
-    state = CollectionState("cus_a", date(2026, 1, 22), 1, past_due_ids=(id,), oldest_due_on=date(2026, 1, 21))
+    state = CollectionState("cus_a", date(2026, 1, 22), 1, past_due_ids=(id,))
     stage.save(state)
     charge_by_hand(id, stage.ports)
     assert stage.get(CollectionState, "cus_a").episode_since is None
