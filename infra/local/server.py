@@ -25,8 +25,6 @@ SOCKET_SECONDS_MAX: Final = 60.0  # a client that says nothing for so long is le
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server_version = "Paidup"
-    sys_version = ""
     timeout = SOCKET_SECONDS_MAX
     app: App
 
@@ -64,6 +62,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(reply.body)
+
+    def version_string(self) -> str:
+        return "Paidup"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class calls it so
         """Quiet: what matters is printed by the server itself."""

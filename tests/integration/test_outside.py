@@ -95,6 +95,21 @@ def test_the_gateway_tells_what_it_believes_happened(world):
     assert (first["status"], first["idempotency_key"]) == ("declined", declined["id"])
 
 
+def test_a_reset_forgets_mail_charges_events_and_how_the_world_behaves(world, mailed):
+    world.card(mailed, "declined:stolen_card")
+    world.put(f"/_local/mail/{ADDRESS}", {"outcome": "throttle"})
+    world.post(f"/v1/invoices/{world.invoice(mailed)}/charge")
+    world.post("/_local/reset", {"now": "2027-05-01T00:00:00Z"})
+    assert [world.emails(), world.charges(), world.events(), world.queues()] == [[], [], [], {}]
+    assert world.all("/v1/customers") == []
+    world.settings(automations={"send_new_invoices": {"enabled": True}})
+    again = world.customer(id=mailed, email=ADDRESS)
+    invoice = world.invoice(again)
+    world.rest()
+    assert world.get(f"/v1/invoices/{invoice}")["number"] == "INV-000001"
+    assert [m["sent_at"][:10] for m in world.emails()] == ["2027-05-01"]
+
+
 def test_a_clock_that_follows_wall_time_moves_by_itself_and_cannot_be_moved(wiring):
     start = datetime.now(UTC) - timedelta(hours=2)
     with LocalCloud(start=start, wiring=wiring, live=True) as cloud:
