@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from functions.autopay import webhook
 from infra.local.app import LocalClient
 from infra.local.cloud import LocalCloud
-from infra.local.faults import Rates
+from infra.local.faults import FAULTS, Calls, NoFaults, OneFault, Rates, faulty
+from infra.local.invoker import SimulatedCrash
 from shared import bootstrap
+from shared.domain.notice import Notice
 from shared.domain.payment import ChargeOutcome, Payment
 from shared.domain.records import HeardEvent
 from shared.domain.task import Task
@@ -25,7 +27,7 @@ from shared.use_cases.charge_invoice import charge_by_hand, charge_invoice
 from shared.use_cases.hear_gateway import hear_gateway
 from shared.use_cases.reconcile_payments import reconcile_payments
 from shared.use_cases.settle_payment import settle
-from tests.integration.stage import TODAY, Stage
+from tests.integration.stage import NOW, TODAY, Stage
 
 EVENT = {"id": "evt_1", "type": "payment_intent.succeeded", "data": {"object": {"metadata": {}}}}
 
@@ -152,13 +154,8 @@ def test_two_copies_at_the_same_moment_are_one(stage):
     assert len(stage.every(HeardEvent)) == 1
 
 
-OUTCOMES = [
-    "succeeded",
-    "timeout_charged",
-    "declined:insufficient_funds",
-    "declined:stolen_card",
-    "timeout_not_charged",
-]
+SOFT, HARD = "declined:insufficient_funds", "declined:stolen_card"
+OUTCOMES = ["succeeded", "timeout_charged", SOFT, HARD, "timeout_not_charged"]
 STEPS = st.lists(st.one_of(st.integers(0, 5), st.just("ask"), st.just("wait")), max_size=25)
 
 
@@ -300,8 +297,50 @@ def test_what_cannot_be_heard_now_is_to_be_told_again(stage, trouble):
     assert stage.every(HeardEvent) == []
 
 
-def invoked(stage, event):
-    bootstrap.install(stage.ports)
+# The declined one comes as news too: its attempt is still open, as after a crash of who charged.
+@pytest.mark.parametrize("outcome", ["timeout_charged", SOFT, HARD])
+def test_a_webhook_recovers_from_every_fault_at_every_call(outcome):
+    calls, expected = told_with(outcome, NoFaults())
+    assert {call.name for call in calls} >= {"store.get", "store.commit", "gateway.look_up"}
+    for call in calls:
+        for kind in FAULTS:
+            assert told_with(outcome, OneFault(call.number, kind))[1] == expected, f"{kind} at {call}"
+
+
+def told_with(outcome, plan):
+    """What the store holds once the gateway has been heard, and the calls that this took until it was."""
+    stage = Stage()
+    stage.settings()
+    stage.customer()
+    stage.card("cus_a", outcome)
+    stage.posted(due_on=TODAY, id="inv_1")
+    answer = stage.gateway.charge
+    stage.gateway.charge = lambda payment: answer(payment) and ChargeOutcome("unknown")
+    payment = charge_by_hand("inv_1", stage.ports)
+    calls = Calls(plan)
+    ports = faulty(stage.ports, calls)
+    body, signature = told(stage)
+    for _ in range(3):
+        calls.begin("webhook")
+        try:
+            event = {"body": body.decode(), "headers": {"Stripe-Signature": signature}}
+            if invoked(stage, event, ports)["statusCode"] == 200:
+                break
+        except SimulatedCrash:
+            pass
+        finally:
+            calls.end()
+    stage.clock.move_to(NOW + timedelta(hours=1))
+    reconcile_payments(stage.ports)
+    heard = stage.get(Payment, payment.id)
+    invoice = stage.invoice("inv_1")
+    notices = sorted((notice.kind, notice.status) for notice in stage.every(Notice))
+    paid = (invoice.residual_minor, invoice.open_attempt_id, invoice.retries, invoice.attempts)
+    return list(calls.seen), (heard.status, heard.code, heard.hard, heard.allocations, paid, notices)
+
+
+def invoked(stage, event, ports=None):
+    bootstrap.install(ports or stage.ports)
     try:
         return webhook.lambda_handler(event, None)
     finally:
