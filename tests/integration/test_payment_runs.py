@@ -60,6 +60,15 @@ def collect(stage, **asked):
     return stage.get(PaymentRun, run.id)
 
 
+def owing(stage, count):
+    """So many invoices that are due, a few for each card: one takes at most 15 attempts in 30 days."""
+    for n in range(count):
+        if n % 10 == 0:
+            stage.customer(f"cus_{n}")
+            stage.card(f"cus_{n}")
+        stage.posted(f"cus_{n - n % 10}", due_on=TODAY)
+
+
 def outcomes(stage, run):
     return {o.invoice_id: (o.outcome, o.reason) for chunk in done_outcomes(run, stage.ports) for o in chunk}
 
@@ -304,9 +313,7 @@ def test_retries_of_the_day_are_taken_before_new_invoices(stage):
 
 @pytest.mark.parametrize("count", [CHUNK_INVOICES - 1, CHUNK_INVOICES, CHUNK_INVOICES + 1, 230])
 def test_any_number_of_invoices_is_charged_once_each(stage, count):
-    stage.card()
-    for _ in range(count):
-        stage.posted(due_on=TODAY)
+    owing(stage, count)
     run = collect(stage)
     assert (run.status, counts(stage, run)) == ("completed", {"considered": count, "succeeded": count})
     assert len({c.invoice_id for c in stage.gateway.charges}) == len(stage.gateway.charges) == count
@@ -493,9 +500,7 @@ def test_an_attempt_of_its_own_is_recognised_though_the_index_does_not_show_it_y
 
 
 def test_messages_that_were_lost_are_sent_again_by_the_next_ticks(stage):
-    stage.card()
-    for _ in range(25):
-        stage.posted(due_on=TODAY)
+    owing(stage, 25)
     plan_at(stage, AT_11)
     stage.queue.waiting.clear()  # the selection is lost
     plan_at(stage, AT_11 + timedelta(minutes=15))
