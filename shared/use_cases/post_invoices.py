@@ -22,7 +22,7 @@ from shared.domain.policy import CustomerClass
 from shared.domain.runs import ROUNDS_MAX, BillRun, Chunk, Failure, NumberSeries
 from shared.domain.settings import Settings
 from shared.domain.terms import due_date
-from shared.ports import Change, Check, Conflict, Ports, Remove, Save, Unavailable
+from shared.ports import Change, Conflict, Ports, Remove, Save, Unavailable
 from shared.use_cases.apply_credit import apply_credits
 from shared.use_cases.bill_runs import done_chunks
 from shared.use_cases.lookups import CONFLICT_RETRIES, class_of, entries, invoice_of, settings_of
@@ -348,7 +348,7 @@ def _run_change(run: BillRun | None) -> list[Change]:
         return []
     if run.status == "cancelled":
         raise Refused("cancelled", f"bill run {run.id} is cancelled; its invoices are billed again by another")
-    return [Check(run)] if run.something_posted else [Save(replace(run, something_posted=True))]
+    return [] if run.something_posted else [Save(replace(run, something_posted=True))]
 
 
 def learn(known: Known, invoices: Iterable[Invoice], ports: Ports) -> None:

@@ -367,6 +367,16 @@ def test_a_cheque_while_a_charge_is_open_makes_the_charge_an_overpayment(stage, 
     assert stage.get(CreditBalance, "cus_a", "USD").amount_minor == 80_00
 
 
+def test_a_refund_while_a_charge_is_open_leaves_owed_what_the_charge_did_not_ask_for(stage, run):
+    id = owed(stage, "timeout_charged")
+    pays_by_cheque(stage, 60_00)
+    charge_invoice(id, stage.ports, run=run)  # 40.00
+    stage.save(stage.invoice(id).reopened(60_00))
+    stage.advance(minutes=5)
+    reconcile_payments(stage.ports)
+    assert (attempt(stage, id).credited_minor, stage.invoice(id).residual_minor) == (0, 60_00)
+
+
 # ---- by hand --------------------------------------------------------------------------------------------------
 
 
