@@ -27,7 +27,8 @@ def get_automations(call: Call[Any], customer_id: str) -> Answer:
     for automation in AUTOMATIONS:
         reason = why_off(automation, customer, settings, on)
         shown[automation] = {"effective": reason is None, "reason": reason}
-        stop = {"paused": customer.pause(automation), "on_hold": customer.hold}.get(reason or "")
+        waiting = customer.hold if customer.on_hold(on) else customer.promise
+        stop = {"paused": customer.pause(automation), "on_hold": waiting}.get(reason or "")
         if stop is not None:
             shown[automation]["until"] = iso(stop.through)
     return Answer(200, shown)

@@ -10,10 +10,13 @@ from shared.contracts.messages import RenderInvoice
 from shared.domain.errors import Invalid, Refused
 from shared.domain.ids import derive_id
 from shared.domain.invoice import Invoice, Line, parts, totalled
+from shared.domain.late_fees import credited_share
 from shared.domain.money import format_minor
 from shared.domain.payment import Allocation, Payment
+from shared.domain.task import Task
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
 from shared.use_cases.create_invoice import create_invoice
+from shared.use_cases.late_fees import fees_of
 from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, invoice_of, local_on, settings_of
 from shared.use_cases.post_invoices import SERIES, series_of
 from shared.use_cases.refresh_episode import refresh_episode
@@ -54,8 +57,39 @@ def adjust_invoice(
     else:
         done = _post_credit(memo, tuple(_negated(line) for line in wanted), invoice_id, ports)
         ports.queue.send("document", [RenderInvoice(invoice_id=done.id).body()])
+        _credit_fees(invoice_id, adjustment_id, reason, ports)
         refresh_episode(invoice.customer_id, ports)
     return Adjustment(adjustment_id, kind, invoice_id, done, abs(done.total_minor), reason)
+
+
+def _credit_fees(invoice_id: str, adjustment_id: str, reason: str, ports: Ports) -> None:
+    """Late fees go in proportion with what is credited of their invoice. PRODUCT 9.
+
+    A fee that is being paid just now cannot be credited: a person is asked to.
+    """
+    invoice = invoice_of(ports, invoice_id)
+    for fee in fees_of(invoice, ports):
+        amount = credited_share(fee.total_minor, invoice) - fee.credited_minor
+        if fee.status != "posted" or amount <= 0:
+            continue
+        line = Line(name=reason, amount_minor=-amount, unit_amount_minor=-amount, taxable=False)
+        memo = _memo(fee, "credit", reason, derive_id("adj_", adjustment_id, fee.id), ports)
+        try:
+            done = _post_credit(memo, (line,), fee.id, ports)
+        except Refused as refused:
+            _ask_to_credit(fee, amount, str(refused), ports)
+            continue
+        ports.queue.send("document", [RenderInvoice(invoice_id=done.id).body()])
+
+
+def _ask_to_credit(fee: Invoice, amount_minor: int, why: str, ports: Ports) -> None:
+    id, amount = derive_id("tsk_", "credit_fee", fee.id, amount_minor), format_minor(amount_minor, fee.currency)
+    reason = f"credit {amount} {fee.currency} of late fee {fee.number}, whose invoice was credited: {why}"
+    task = Task(id, "credit_fee", reason, fee.id, ports.clock.now(), fee.customer_id)
+    try:
+        ports.store.commit(Save(task))
+    except Conflict:
+        pass  # asked before
 
 
 def _memo(invoice: Invoice, kind: Kind, reason: str, adjustment_id: str, ports: Ports) -> Invoice:

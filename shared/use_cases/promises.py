@@ -23,7 +23,7 @@ PromiseStatus = Literal["open", "kept", "broken"]
 
 
 def make_promise(customer_id: str, promise: Promise, ports: Ports) -> Promise:
-    """Note a promise; a new one takes the place of the one before. Raises Invalid for a date that is past or too far."""
+    """Note a promise; a new one takes the place of the one before. Raises Invalid for a date past or too far ahead."""
     on = today(ports, customer_of(ports, customer_id), settings_of(ports))
     if promise.through < on:
         raise Invalid("date", f"must not be before {on}, today")
@@ -47,7 +47,7 @@ def withdraw_promise(customer_id: str, ports: Ports) -> Customer:
 
 
 def promise_status(customer: Customer, late: Iterable[Invoice], on: date, ports: Ports) -> PromiseStatus | None:
-    """Kept once the promised amount has come in or, where none was named, nothing is past due; broken after its date."""
+    """Kept once the promised amount has come in or nothing is past due; otherwise broken once its date has passed."""
     promise = customer.promise
     if promise is None:
         return None

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.domain.errors import Refused
+from shared.domain.ids import derive_id
 from shared.domain.invoice import Invoice
 from shared.domain.payment import CreditBalance
+from shared.domain.task import Task
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
 from shared.use_cases.cancel_bill_run import billed_contracts, release
+from shared.use_cases.late_fees import fees_of
 from shared.use_cases.lookups import CONFLICT_RETRIES, invoice_of
 from shared.use_cases.refresh_episode import refresh_episode
 
@@ -34,9 +37,26 @@ def void_invoice(invoice_id: str, ports: Ports) -> Invoice:
             release(contracts, invoice.id, [Save(void), *_credit_taken_back(invoice, ports)], ports)
         except Conflict:
             continue
+        _void_fees(invoice, ports)
         refresh_episode(invoice.customer_id, ports)
         return replace(void, version=invoice.version + 1)
     raise Unavailable(f"invoice {invoice_id} kept changing while it was voided")
+
+
+def _void_fees(invoice: Invoice, ports: Ports) -> None:
+    """What was charged for paying it late is reversed with it; a fee that cannot be any more is left to a person."""
+    for fee in fees_of(invoice, ports):
+        if fee.status != "posted":
+            continue
+        try:
+            void_invoice(fee.id, ports)
+        except Refused as refused:
+            reason = f"reverse late fee {fee.number}, whose invoice {invoice.number} is void: {refused}"
+            task = Task(derive_id("tsk_", "void_fee", fee.id), "void_fee", reason, fee.id, ports.clock.now())
+            try:
+                ports.store.commit(Save(replace(task, customer_id=fee.customer_id)))
+            except Conflict:
+                pass  # asked before
 
 
 def _credit_taken_back(invoice: Invoice, ports: Ports) -> list[Change]:
