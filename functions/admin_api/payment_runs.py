@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from itertools import chain, islice
+from typing import Any
 
 from functions.admin_api.calls import Answer, Call
 from functions.admin_api.listing import LIMIT_DEFAULT, PAGING, Source, indexed, page_of, stored
@@ -10,11 +11,9 @@ from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_payments import PaymentRunBody, payment_run_json, skipped_json
 from shared.domain.runs import Chunk, Outcome, PaymentRun
 from shared.ports import PAYMENT_RUNS, Page, Ports
-from shared.use_cases.payment_runs import payment_run_summary, run_of, start_payment_run
+from shared.use_cases.payment_runs import ROUNDS, chunks_of, payment_run_summary, run_of, start_payment_run
 
 router = new_router()
-
-DONE: Final = "charge#0000#done#"
 
 
 @endpoint(router, "GET", "/v1/payment-runs", filters=PAGING)
@@ -48,22 +47,25 @@ def list_skipped(call: Call[Any], payment_run_id: str) -> Answer:
     run_of(call.ports, payment_run_id)
     return page_of(
         call,
-        [_outcomes(payment_run_id, call.ports)],
+        _outcomes(payment_run_id, call.ports),
         lambda found: [(place, o) for place, o in ((f, f[1]) for f in found) if o.outcome == "skipped"],
         lambda found: [skipped_json(o) for o in found],
         ahead=LIMIT_DEFAULT,
     )
 
 
-def _outcomes(run_id: str, ports: Ports) -> Source[tuple[str, Outcome]]:
-    """What became of each invoice of the run, in the order of its finished chunks."""
+def _outcomes(run_id: str, ports: Ports) -> list[Source[tuple[str, Outcome]]]:
+    """What became of each invoice of the run, round by round, in the order of its finished chunks."""
 
-    def fetch(after: str | None, most: int) -> Page[tuple[str, Outcome]]:
-        page = ports.store.list(Chunk, run_id, DONE, after=after, limit=most)
-        found = [(f"{c.number:06d}#{n:04d}", o) for c in page.items for n, o in enumerate(c.outcomes)]
-        return Page(tuple(found), page.cursor)
+    def of_round(round: int) -> Source[tuple[str, Outcome]]:
+        def fetch(after: str | None, most: int) -> Page[tuple[str, Outcome]]:
+            page = ports.store.list(Chunk, run_id, chunks_of(round, "done"), after=after, limit=most)
+            found = [(f"{c.number:06d}#{n:04d}", o) for c in page.items for n, o in enumerate(c.outcomes)]
+            return Page(tuple(found), page.cursor)
 
-    return Source(fetch, lambda found: found[0])
+        return Source(fetch, lambda found: found[0])
+
+    return [of_round(round) for round in ROUNDS]
 
 
 def _shown(run: PaymentRun, ports: Ports) -> dict[str, Any]:
@@ -72,6 +74,6 @@ def _shown(run: PaymentRun, ports: Ports) -> dict[str, Any]:
 
 
 def _with_skipped(run: PaymentRun, ports: Ports) -> dict[str, Any]:
-    first = _outcomes(run.id, ports).fetch(None, LIMIT_DEFAULT).items
-    skipped = [skipped_json(o) for _, o in first if o.outcome == "skipped"]
-    return {**_shown(run, ports), "skipped": skipped[:LIMIT_DEFAULT]}
+    found = chain.from_iterable(s.fetch(None, LIMIT_DEFAULT).items for s in _outcomes(run.id, ports))
+    skipped = (skipped_json(o) for _, o in found if o.outcome == "skipped")
+    return {**_shown(run, ports), "skipped": list(islice(skipped, LIMIT_DEFAULT))}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -70,6 +70,7 @@ class AutopayList:
     enabled: bool = True
     fall_through_on_decline: bool = False
     rules: tuple[AutopayRule, ...] = ()
+    changed_at: datetime | None = None
     version: int = 0
 
     def rule(self, rule_id: str) -> AutopayRule | None:

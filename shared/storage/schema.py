@@ -12,6 +12,7 @@ from typing import Any
 
 from shared import ports
 from shared.domain.autopay import AutopayList
+from shared.domain.card import CardUse
 from shared.domain.collection import CollectionState
 from shared.domain.contract import Contract
 from shared.domain.customer import Customer
@@ -95,6 +96,7 @@ KINDS: tuple[Kind, ...] = (
     )),
     Kind(Owner, "accounts", "owner", lambda e: e.id),
     Kind(PaymentMethod, "accounts", "method#", lambda e: e.customer_id, lambda e: e.id),
+    Kind(CardUse, "accounts", "card#", lambda e: e.customer_id, lambda e: e.token),
     Kind(AutopayList, "accounts", "autopay", lambda e: e.customer_id),
     Kind(CreditBalance, "accounts", "credit#", lambda e: e.customer_id, lambda e: e.currency),
     Kind(CollectionState, "accounts", "collection", lambda e: e.customer_id, indexes=(

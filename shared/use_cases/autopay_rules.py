@@ -44,6 +44,10 @@ from shared.use_cases.payment_methods import methods_of
 
 By = Literal["staff", "customer"]
 Expect = Callable[[AutopayList], None]
+SkipReason = Literal[
+    "not_posted", "not_due", "on_hold", "no_rule", "autopay_off", "no_payment_method", "attempt_open",
+    "retry_scheduled", "attempts_exhausted", "card_limit", "nothing_due", "service_terminated",
+]  # fmt: skip
 
 
 # ---- keeping --------------------------------------------------------------------------------------------------
@@ -93,6 +97,7 @@ def put_list(customer_id: str, draft: ListDraft, ports: Ports, expect: Expect, b
             check_locks(before, after)
         if after == before and before.version:
             return before
+        after = replace(after, changed_at=ports.clock.now())
         try:
             ports.store.commit(Save(after), *_owners(after, ports))
         except Conflict:
@@ -115,6 +120,7 @@ def patch_rule(
             check_locks(before, after)
         if after == before:
             return before
+        after = replace(after, changed_at=ports.clock.now())
         try:
             ports.store.commit(Save(after))
         except Conflict:
@@ -219,7 +225,7 @@ class Choice:
     """
 
     method: PaymentMethod | None = None
-    skipped: Literal["autopay_off", "no_rule", "no_payment_method", "attempts_exhausted"] | None = None
+    skipped: SkipReason | None = None
     rule_id: str | None = None
     ignored: tuple[str, ...] = ()
     falls_through: bool = False

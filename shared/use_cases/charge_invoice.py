@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Literal
 
 from shared.contracts.messages import RetryCharge
 from shared.domain.autopay import RULES_MAX
+from shared.domain.card import CardUse
 from shared.domain.customer import Customer
 from shared.domain.errors import Refused
 from shared.domain.ids import shard_of
@@ -20,7 +20,7 @@ from shared.domain.retry import RETRY_STALE, next_check
 from shared.domain.runs import PaymentRun
 from shared.domain.settings import Settings, SettingsGate
 from shared.ports import Change, Check, Conflict, Ports, Save, Unavailable
-from shared.use_cases.autopay_rules import Choice, choose_by_hand, choose_payer
+from shared.use_cases.autopay_rules import Choice, SkipReason, choose_by_hand, choose_payer
 from shared.use_cases.lookups import (
     CONFLICT_RETRIES,
     class_of,
@@ -30,14 +30,10 @@ from shared.use_cases.lookups import (
     local_on,
     settings_of,
 )
-from shared.use_cases.settle_payment import attempts_of, settle
+from shared.use_cases.new_methods import choose_new
+from shared.use_cases.settle_payment import attempts_of, card_use, settle
 
 FAILED_RETRY_SECONDS = (60, 300, 900)  # how long a call that the gateway did not process waits for the next try
-
-SkipReason = Literal[
-    "not_posted", "not_due", "on_hold", "no_rule", "autopay_off", "no_payment_method", "attempt_open",
-    "retry_scheduled", "attempts_exhausted", "card_limit", "nothing_due", "service_terminated",
-]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,23 +131,33 @@ def _charge_once(
         read = _read(invoice_id, run, ports)
         today = local_on(read.now, read.customer, read.settings)
         reason = why_not_chargeable(read.invoice, read.customer, today)
-        if reason is None and run is not None:
-            reason = _why_left_alone(read, run, again, ports)
         if reason is not None:
             return ChargeResult(skipped=reason)
         if run is None:
             choice = choose_by_hand(read.invoice, payment_method_id, ports, today)
         else:
-            on = local_on(run.occurred_at, read.customer, read.settings)
-            choice = choose_payer(read.invoice, ports, on, _spent(read.invoice, run, ports))
+            choice = _choose(read, run, again, ports)
         if choice.method is None:
             return ChargeResult(skipped=choice.skipped)
+        use = card_use(read.customer.id, choice.method.token, ports)
+        if len(use.recent(read.now)) >= read.settings.retries.max_attempts_per_card_30_days:
+            return ChargeResult(skipped="card_limit")
         try:
-            attempt = open_attempt(read, choice.method, choice, run, ports)
+            attempt = open_attempt(read, choice.method, use, choice, run, ports)
         except Conflict:
             continue
         return ChargeResult(settle(attempt.id, ports.gateway.charge(attempt), ports))
     raise Unavailable(f"invoice {invoice_id} kept changing while it was charged")
+
+
+def _choose(read: Read, run: PaymentRun, again: bool, ports: Ports) -> Choice:
+    """Who pays in a run, or why nobody does. What waits for its retry, or has left autopay, a new method may pay."""
+    on = local_on(run.occurred_at, read.customer, read.settings)
+    reason = _why_left_alone(read, run, again, ports)
+    if reason is None:
+        return choose_payer(read.invoice, ports, on, _spent(read.invoice, run, ports))
+    new = choose_new(read.invoice, ports, on) if reason in ("retry_scheduled", "attempts_exhausted") else None
+    return new or Choice(skipped=reason)
 
 
 def _spent(invoice: Invoice, run: PaymentRun, ports: Ports) -> frozenset[str]:
@@ -160,8 +166,10 @@ def _spent(invoice: Invoice, run: PaymentRun, ports: Ports) -> frozenset[str]:
     return frozenset(a.payment_method_id or "" for a in declined if a.hard or a.run_id == run.id)
 
 
-def open_attempt(read: Read, method: PaymentMethod, choice: Choice, run: PaymentRun | None, ports: Ports) -> Payment:
-    """Store the attempt and lock the invoice with it, provided that everything is as it was read."""
+def open_attempt(
+    read: Read, method: PaymentMethod, use: CardUse, choice: Choice, run: PaymentRun | None, ports: Ports
+) -> Payment:
+    """Store the attempt, lock the invoice with it and count it, provided that everything is as it was read."""
     invoice, ordinal = read.invoice, read.invoice.attempts + 1
     attempt = Payment(
         id=attempt_id(invoice.id, ordinal), customer_id=invoice.customer_id, currency=invoice.currency, method="card",
@@ -171,7 +179,8 @@ def open_attempt(read: Read, method: PaymentMethod, choice: Choice, run: Payment
         falls_through=choice.falls_through,
     )  # fmt: skip
     guards: list[Change] = [Check(read.customer), Check(method), *([Check(read.gate)] if read.gate else [])]
-    ports.store.commit(Save(attempt), Save(invoice.attempt_opened(attempt.id)), *guards)
+    counted = use.tried(read.now, ports.ids.new(""))
+    ports.store.commit(Save(attempt), Save(invoice.attempt_opened(attempt.id)), Save(counted), *guards)
     return replace(attempt, version=1)
 
 

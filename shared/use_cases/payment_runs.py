@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import Literal
 
 from shared import ports as p
 from shared.contracts.messages import ChargeInvoices, SelectInvoices
@@ -33,6 +34,7 @@ from shared.use_cases.plan_bill_runs import scheduled_bill_run_id
 OCCURRENCES_MAX = 31  # missed occurrences taken up by one tick
 BILL_RUNS_WAITED_FOR_MAX = 1_000  # occurrences of the bill run within the limit of patience
 CHUNK_INVOICES = 10  # gateway calls per message
+ROUNDS = RETRIES, NEW = (0, 1)  # what was tried before is all taken before anything new
 SELECT_PAGES = 20  # index pages per message
 AUTOMATIC = AutoCharge()  # stands in where a class does not charge automatically: considered when due, then skipped
 
@@ -194,16 +196,25 @@ def _select_page(run: PaymentRun, settings: Settings, ports: Ports) -> None:
     place, _, after = (run.cursor or "0|").partition("|")
     shard, prefix = _place(run, int(place))
     page = ports.store.find(p.INVOICES_OPEN, shard, prefix=prefix, after=after or None)
-    considered = _considered(page.items, run, settings, ports)
-    ids = [i.id for i in sorted(considered, key=lambda i: i.next_attempt_on is None)]  # retries first
-    chunks = [
-        Chunk(run.id, "charge", run.chunks + n, tuple(ids[at : at + CHUNK_INVOICES]))
-        for n, at in enumerate(range(0, len(ids), CHUNK_INVOICES))
-    ]
+    chunks = _chunks(list(_considered(page.items, run, settings, ports)), run)
     places = SHARDS if run.customer_ids is None else len(run.customer_ids)
     following = f"{int(place) + 1}|" if int(place) + 1 < places else None
     cursor = f"{place}|{page.cursor}" if page.cursor else following
     ports.store.commit(Save(replace(run, cursor=cursor, chunks=run.chunks + len(chunks))), *map(Save, chunks))
+
+
+def _chunks(considered: Sequence[Invoice], run: PaymentRun) -> list[Chunk]:
+    """Invoices that were tried before make chunks of the first round, all others of the second."""
+    parts: list[tuple[int, tuple[str, ...]]] = []
+    for round in ROUNDS:
+        ids = tuple(i.id for i in considered if (RETRIES if _tried(i) else NEW) == round)
+        parts += [(round, ids[at : at + CHUNK_INVOICES]) for at in range(0, len(ids), CHUNK_INVOICES)]
+    return [Chunk(run.id, "charge", run.chunks + n, ids, round=round) for n, (round, ids) in enumerate(parts)]
+
+
+def _tried(invoice: Invoice) -> bool:
+    """A retry may be due, or possible because there is a new card."""
+    return invoice.next_attempt_on is not None or invoice.autopay_ended
 
 
 def _place(run: PaymentRun, number: int) -> tuple[str, str]:
@@ -237,15 +248,28 @@ def collection_due(invoice: Invoice, its_class: CustomerClass, on: date) -> bool
 
 
 def _hand_out(run: PaymentRun, ports: Ports, pages: int) -> None:
-    """Send the chunks that are open, or finish at once if there are none."""
+    """Send the chunks of the round that is under way, or finish if there are none."""
+    round = _round_of(run.id, ports)
+    if round is None:
+        finish_run(run.id, ports)
+        return
     after: str | None = None
     for _ in range(pages):
-        page = ports.store.list(Chunk, run.id, "charge#0000#open#", after=after)
+        page = ports.store.list(Chunk, run.id, chunks_of(round, "open"), after=after)
         ports.queue.send("charge", [ChargeInvoices(run_id=run.id, chunk=c.number).body() for c in page.items])
         after = page.cursor
         if after is None:
             break
-    finish_run(run.id, ports)
+
+
+def _round_of(run_id: str, ports: Ports) -> int | None:
+    """The first round with a chunk that is open."""
+    return next((r for r in ROUNDS if ports.store.list(Chunk, run_id, chunks_of(r, "open"), limit=1).items), None)
+
+
+def chunks_of(round: int, which: Literal["open", "done"]) -> str:
+    """What the keys of a round's chunks begin with."""
+    return f"charge#{round:04d}#{which}#"
 
 
 # ---- charging -------------------------------------------------------------------------------------------------
@@ -253,18 +277,28 @@ def _hand_out(run: PaymentRun, ports: Ports, pages: int) -> None:
 
 def charge_chunk(run_id: str, number: int, ports: Ports) -> tuple[Outcome, ...] | None:
     """Charge the invoices of one chunk, retries of the day first; None if that was done before."""
-    chunk = ports.store.get(Chunk, run_id, f"charge#0000#open#{number:06d}")
-    if chunk is None:
+    run = run_of(ports, run_id)
+    found = ports.store.get_many(Chunk, [(run_id, f"{chunks_of(r, 'open')}{number:06d}") for r in ROUNDS])
+    if not found:
         finish_run(run_id, ports)
         return None
-    run = run_of(ports, run_id)
+    (chunk,) = found
     outcomes = tuple(_charge_one(i, run, ports) for i in chunk.subjects)
     try:
         ports.store.commit(Remove(chunk), Save(replace(chunk, done=True, version=0, outcomes=outcomes)))
     except Conflict:
         return None  # another delivery of the same message was faster
-    finish_run(run_id, ports)
+    _go_on(run, chunk, ports)
     return outcomes
+
+
+def _go_on(run: PaymentRun, chunk: Chunk, ports: Ports) -> None:
+    """After the last chunk of a round comes the next round, and after the last of all the end."""
+    under_way = _round_of(run.id, ports)
+    if under_way is None:
+        finish_run(run.id, ports)
+    elif under_way != chunk.round:
+        _hand_out(run, ports, pages=run.chunks // p.PAGE_LIMIT + 1)
 
 
 def _charge_one(invoice_id: str, run: PaymentRun, ports: Ports) -> Outcome:
@@ -308,7 +342,7 @@ def finish_run(run_id: str, ports: Ports) -> None:
     run = run_of(ports, run_id)
     if run.status != "collecting" or run.cursor is not None:
         return
-    if ports.store.list(Chunk, run_id, "charge#0000#open#", limit=1).items:
+    if _round_of(run_id, ports) is not None:
         return
     try:
         ports.store.commit(Save(replace(run, status="completed", completed_at=ports.clock.now())))
@@ -364,10 +398,11 @@ def _not_paid(attempt: Payment) -> bool:
 
 def done_outcomes(run: PaymentRun, ports: Ports) -> Iterator[tuple[Outcome, ...]]:
     """The outcomes of the run's finished chunks, in order."""
-    after: str | None = None
-    for _ in range(run.chunks // p.PAGE_LIMIT + 1):
-        page = ports.store.list(Chunk, run.id, "charge#0000#done#", after=after)
-        yield from (c.outcomes for c in page.items)
-        after = page.cursor
-        if after is None:
-            return
+    for round in ROUNDS:
+        after: str | None = None
+        for _ in range(run.chunks // p.PAGE_LIMIT + 1):
+            page = ports.store.list(Chunk, run.id, chunks_of(round, "done"), after=after)
+            yield from (c.outcomes for c in page.items)
+            after = page.cursor
+            if after is None:
+                break

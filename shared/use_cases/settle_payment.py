@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
+from shared.domain.card import CardUse
 from shared.domain.customer import Customer
 from shared.domain.errors import NotFound
 from shared.domain.ids import derive_id
@@ -60,7 +62,8 @@ def _settlement(payment: Payment, outcome: ChargeOutcome, ports: Ports, asked: b
         return _succeeded(payment, invoice, customer, ports)
     if outcome.status == "failed":
         failed = replace(payment, status="failed")
-        return [Save(failed), Save(_unlocked(invoice, payment))], None, failed
+        use = card_use(customer.id, payment.token or "", ports).not_tried(payment.at)
+        return [Save(failed), Save(_unlocked(invoice, payment)), Save(use)], None, failed
     return _declined(replace(payment, hard=outcome.hard), invoice, customer, settings, ports)
 
 
@@ -123,11 +126,20 @@ def _rescheduled(payment: Payment, invoice: Invoice, customer: Customer, setting
     by_hand = payment.run_id is None
     if invoice.autopay_ended or (by_hand and (payment.hard or not _automatic(invoice, customer, ports))):
         return invoice
-    over = _hard_for_all(payment, invoice, ports)
     on = local_on(payment.at, customer, settings)
+    if payment.hard and _tried_early(payment, invoice, on, ports):
+        return invoice  # the cards before it still have the retry that waits for its day
+    over = _hard_for_all(payment, invoice, ports)
     again = None if over else next_attempt(settings.retries.retry_days, invoice.retries, on)
     retries = invoice.retries if payment.falls_through else invoice.retries + 1  # rules tried in one go count once
     return replace(invoice, next_attempt_on=again, retries=retries, autopay_ended=again is None)
+
+
+def _tried_early(payment: Payment, invoice: Invoice, on: date, ports: Ports) -> bool:
+    """Whether a new method was tried before the day of the retry that the others wait for."""
+    if invoice.next_attempt_on is None or invoice.next_attempt_on <= on:
+        return False
+    return all(a.run_id != payment.run_id or a.id == payment.id for a in attempts_of(invoice, ports))
 
 
 def _automatic(invoice: Invoice, customer: Customer, ports: Ports) -> bool:
@@ -151,6 +163,11 @@ def attempts_of(invoice: Invoice, ports: Ports) -> list[Payment]:
 
 def _unlocked(invoice: Invoice, payment: Payment) -> Invoice:
     return invoice.attempt_closed() if invoice.open_attempt_id == payment.id else invoice
+
+
+def card_use(customer_id: str, token: str, ports: Ports) -> CardUse:
+    """How often the card has been tried of late, on any invoice."""
+    return ports.store.get(CardUse, customer_id, token) or CardUse(customer_id, token)
 
 
 def grown_credit(customer_id: str, currency: str, by_minor: int, ports: Ports) -> CreditBalance:

@@ -301,14 +301,39 @@ def test_an_ad_hoc_run_looks_back_but_never_ahead(stage):
         start_payment_run(stage.ports, customer_ids=["cus_a", "cus_none"])
 
 
-def test_retries_of_the_day_are_taken_before_new_invoices(stage):
+@pytest.mark.parametrize("latest_first", [False, True])
+@pytest.mark.parametrize("twice", [False, True])
+def test_retries_of_the_day_are_taken_before_new_invoices_of_anybody(stage, latest_first, twice):
+    for n in range(30):
+        stage.customer(f"cus_{n}")
+        stage.card(f"cus_{n}")
+    new = [stage.posted(f"cus_{n}", due_on=TODAY) for n in range(30)]
+    retried = [stage.posted(f"cus_{n}", due_on=TODAY) for n in range(0, 30, 2)]
+    for id in retried:
+        stage.save(replace(stage.invoice(id), next_attempt_on=TODAY))
+    run = start_payment_run(stage.ports)
+    stage.deliver("charge", latest_first=latest_first, twice=twice)
+    charged = [c.invoice_id for c in stage.gateway.charges]
+    assert (set(charged[:15]), set(charged[15:])) == (set(retried), set(new))
+    assert (stage.get(PaymentRun, run.id).status, counts(stage, run)["succeeded"]) == ("completed", 45)
+
+
+def test_the_next_round_is_handed_out_again_if_that_was_lost(stage):
     stage.card()
     new, retried = stage.posted(due_on=TODAY), stage.posted(due_on=TODAY)
     stage.save(replace(stage.invoice(retried), next_attempt_on=TODAY))
     run = start_payment_run(stage.ports)
-    stage.work(*stage.queue.waiting.pop()[1:])
-    [chunk] = [c for c in stage.every(Chunk) if c.run_id == run.id]
-    assert chunk.subjects == (retried, new)
+    stage.work(*stage.queue.waiting.pop()[1:])  # selects
+    [(_, _, chunk)] = stage.queue.waiting
+    stage.work("charge", chunk)
+    stage.queue.waiting.clear()  # the second round is lost
+    assert [c.invoice_id for c in stage.gateway.charges] == [retried]
+    stage.work("charge", chunk)  # the same message again finds nothing to do
+    assert stage.get(PaymentRun, run.id).status == "collecting"
+    plan_at(stage, AT_11)
+    stage.deliver("charge")
+    assert [c.invoice_id for c in stage.gateway.charges] == [retried, new]
+    assert stage.get(PaymentRun, run.id).status == "completed"
 
 
 @pytest.mark.parametrize("count", [CHUNK_INVOICES - 1, CHUNK_INVOICES, CHUNK_INVOICES + 1, 230])

@@ -1,0 +1,32 @@
+"""A changed or new payment method allows one attempt at once, whatever became of those before. PRODUCT 7."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from shared.domain.invoice import Invoice
+from shared.ports import Ports
+from shared.use_cases.autopay_rules import Choice, choose_payer, saved_list
+from shared.use_cases.payment_methods import methods_of
+from shared.use_cases.settle_payment import attempts_of
+
+
+def choose_new(invoice: Invoice, ports: Ports, on: date) -> Choice | None:
+    """Who pays the invoice now that its customer has another payment method than at the last attempt, if anyone.
+
+    A method is new if it came after the last attempt, or if the rules were changed since and name one that was never
+    tried. Once it has been tried it is not new any more. What was refunded stays outside autopay.
+    """
+    tried = [a for a in attempts_of(invoice, ports) if a.status != "failed"]
+    if not tried or invoice.refunded_minor:
+        return None
+    since, before = tried[-1].at, {a.payment_method_id or "" for a in tried}
+    listed = saved_list(invoice.customer_id, ports)
+    changed = listed is not None and listed.changed_at is not None and listed.changed_at >= since
+    if not changed:
+        methods = methods_of(invoice.customer_id, ports)
+        before |= {m.id for m in methods if m.created_at is None or m.created_at < since}
+        if all(m.id in before for m in methods):
+            return None
+    choice = choose_payer(invoice, ports, on, before)
+    return choice if choice.method is not None else None
