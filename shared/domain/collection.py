@@ -27,7 +27,8 @@ class CollectionState:
     whose notice was recorded, on `told_on`: lower ones are not sent again. `fired` are the thresholds of triggers that
     fired, `suspended_by` the one that suspended. `waived` is the service step that was undone by hand: it and milder
     ones stay undone. `waiting` are late fees ("invoice#occurrence") and triggers ("t14") whose day came during a hold
-    or while a charge was under way. `step` is the service that collections gave the customer.
+    or while a charge was under way. `step` is the service that collections gave the customer, `asked` the task that
+    asks a person to confirm a termination; those two outlive the episode until they are looked at.
 
     `next_on` is the first local date on which an evaluation can find something to do, as long as `seen` (a digest of
     the open invoices), the settings and the class stay what they were; None: look again. `ended_on` is the day the
@@ -46,6 +47,7 @@ class CollectionState:
     waived: Service = "active"
     waiting: tuple[str, ...] = ()
     step: Service = "active"
+    asked: str = ""
     seen: str = ""
     settings_version: int = 0
     class_id: str = ""
@@ -56,8 +58,13 @@ class CollectionState:
 
     @property
     def followed(self) -> bool:
-        """Whether the sweep looks after it: an episode runs, or a service step is still to be lifted."""
-        return self.episode_since is not None or self.step in ("limited", "suspended")
+        """Whether the sweep looks after it: an episode runs, or what it left behind is still to be cleared away."""
+        return self.episode_since is not None or self.unsettled
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether something is in force that a payment may lift."""
+        return self.step in ("limited", "suspended") or bool(self.asked)
 
     @property
     def rules(self) -> tuple[int, str, int]:

@@ -35,6 +35,11 @@ class Facts:
     notices_out: NoticesOut = field(default_factory=dict)
     charged: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def rules(self) -> tuple[int, str, int]:
+        """The settings and class in force, as the state remembers them."""
+        return self.settings.version, self.its_class.id, self.its_class.version
+
     def off(self, on: date) -> OffReason | None:
         """Why past-due mail may not go on that day, if it may not."""
         return why_off("past_due", self.customer, self.settings, on)

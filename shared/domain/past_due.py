@@ -13,7 +13,16 @@ from shared.domain.fee_plan import fee_dates, fees_due
 from shared.domain.invoice import Invoice
 from shared.domain.late_fees import Fee, is_fee
 from shared.domain.money import minor_in
-from shared.domain.service_steps import StepNotice, lifted, raised, severity, step_dates, warning
+from shared.domain.service_steps import (
+    StepNotice,
+    lifted,
+    raised,
+    reached,
+    severity,
+    step_dates,
+    termination_task,
+    warning,
+)
 from shared.domain.settings import Tier
 from shared.domain.triggers import Fired, firing, trigger_dates, trigger_fees
 
@@ -87,16 +96,15 @@ def _nothing_late(facts: Facts, reminders: tuple[tuple[Invoice, int], ...], on: 
     if any(end is not None and end > on for end in facts.settled_on):
         return Evaluation(on, 0, None, None, facts.state, reminders=reminders, service=facts.state.step)
     service: Service = "terminated" if facts.state.step == "terminated" else "active"
-    state = replace(ended(facts.state, on), step=service, assessed_on=on)
+    state = replace(ended(facts.state, on), step=service, asked="", assessed_on=on)
     return Evaluation(on, 0, None, None, state, reminders=reminders, service=service)
 
 
 def _with_steps(found: Evaluation, facts: Facts, late: Sequence[Invoice], chased: Sequence[Invoice]) -> Evaluation:
     """The evaluation with the service steps in it, and with what to remember complete."""
     state, on = found.state, found.on
-    service = lifted(
-        state.step, above_threshold(late, facts.its_class), facts.its_class, state.suspended_by is not None, on
-    )
+    kept = above_threshold(late, facts.its_class)
+    service = lifted(state.step, kept, facts.its_class, state.suspended_by is not None, on)
     if any(f.suspends for f in found.fired) and severity(service) < severity("suspended"):
         service = "suspended"
     confirm, notice = None, None
@@ -105,8 +113,11 @@ def _with_steps(found: Evaluation, facts: Facts, late: Sequence[Invoice], chased
         service, confirm = up.service, up.confirm
         if facts.customer.mailable():
             notice = warning(service, chased, facts.its_class, facts.notices_out, state.waived, on)
+    asked = state.asked if reached(kept, facts.its_class, on) == "terminated" else ""
+    if confirm is not None:
+        asked = termination_task(facts.customer.id, str(state.episode_since))
     state = replace(
-        state, step=service, assessed_on=on, past_due_ids=tuple(i.id for i in late[:PAST_DUE_IDS_KEPT]),
+        state, step=service, asked=asked, assessed_on=on, past_due_ids=tuple(i.id for i in late[:PAST_DUE_IDS_KEPT]),
         seen=seen_of(sorted((str(i.due_on), i.id) for i in facts.open)), settings_version=facts.settings.version,
         class_id=facts.its_class.id, class_version=facts.its_class.version,
     )  # fmt: skip
@@ -171,8 +182,9 @@ def ended(state: CollectionState, on: date) -> CollectionState:
     if state.episode_since is None:
         return state
     return CollectionState(
-        state.customer_id, assessed_on=state.assessed_on, step=state.step, ended_on=on, version=state.version
-    )
+        state.customer_id, assessed_on=state.assessed_on, step=state.step, asked=state.asked, ended_on=on,
+        version=state.version,
+    )  # fmt: skip
 
 
 def _running(late: Sequence[Invoice], facts: Facts) -> CollectionState:
@@ -252,6 +264,27 @@ def catch_up(facts: Facts, first: date, last: date, *, expecting: bool = False) 
         found = evaluate(facts, day)
         yield found
         facts = after(facts, found, expecting)
+        day += ONE_DAY
+
+
+def make_up(facts: Facts, first: date, last: date) -> Iterator[Evaluation]:
+    """What days before the last evaluation call for that comes on an exact day: fees and triggers that are not done.
+
+    For a message that was put aside and comes after later days were evaluated. What follows the day's standing (tiers,
+    steps, reminders) belongs to the latest day alone.
+    """
+    day = first
+    while day <= last:
+        found, before = evaluate(facts, day), facts.state
+        if found.state.episode_since == before.episode_since and (found.fired or found.fees):
+            suspends = any(f.suspends for f in found.fired) and severity(before.step) < severity("suspended")
+            step: Service = "suspended" if suspends else before.step
+            state = replace(before, fired=found.state.fired, suspended_by=found.state.suspended_by, step=step)
+            kept = Evaluation(
+                day, found.tier, None, found.oldest, state, fired=found.fired, fees=found.fees, service=step
+            )
+            yield kept
+            facts = after(facts, kept, expecting=False)
         day += ONE_DAY
 
 

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from shared.domain.customer import Service
+from shared.domain.ids import derive_id
 from shared.domain.invoice import Invoice
 from shared.domain.policy import CustomerClass, Policy
 
@@ -33,6 +34,11 @@ class Raised:
 
     service: Service
     confirm: Invoice | None = None
+
+
+def termination_task(customer_id: str, episode: str) -> str:
+    """The id of the task that asks a person to confirm a termination: one in an episode."""
+    return derive_id("tsk_", "terminate", customer_id, episode)
 
 
 def severity(service: Service) -> int:

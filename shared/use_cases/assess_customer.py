@@ -13,13 +13,13 @@ from shared.domain.customer import Customer
 from shared.domain.late_fees import Fee
 from shared.domain.notice import Notice
 from shared.domain.outbox import OutboxEvent
-from shared.domain.past_due import Evaluation, catch_up
-from shared.domain.policy import CustomerClass
+from shared.domain.past_due import Evaluation, catch_up, make_up
 from shared.domain.settings import Settings
 from shared.domain.task import Task
 from shared.ports import Change, Check, Conflict, Ports, Save, Unavailable
 from shared.use_cases.change_service import contracts_of, service_event, serving, with_service
 from shared.use_cases.collection_actions import (
+    answered,
     events_called_for,
     notices_called_for,
     tasks_called_for,
@@ -28,7 +28,7 @@ from shared.use_cases.collection_actions import (
 )
 from shared.use_cases.collection_facts import facts_of, state_of
 from shared.use_cases.late_fees import FEES_PER_COMMIT, PostedFees, fees_posted, post_fees
-from shared.use_cases.lookups import class_of, customer_of, local_on, settings_of
+from shared.use_cases.lookups import customer_of, local_on, settings_of
 from shared.use_cases.notices import hint
 from shared.use_cases.outbox import announce
 
@@ -69,16 +69,20 @@ def assess_customer(customer_id: str, occurred_at: datetime, ports: Ports, after
     """Evaluate as of the customer's local date at the occurrence that was due, and record what that calls for.
 
     Days after the one of `after` were missed and are made up for first, each as of its own date. So are those since
-    the state called for another look, while settings and class stayed what they were.
+    the state called for another look, while settings and class stayed what they were. A message that comes after later
+    days were evaluated brings only what belongs to its own days.
     """
     for _ in range(ASSESS_RETRIES):
         settings, customer = settings_of(ports), customer_of(ports, customer_id)
         on, state = local_on(occurred_at, customer, settings), state_of(customer, ports)
-        if state.assessed_on is not None and on < state.assessed_on:
-            return Assessed(skipped=True)
-        first = _first(state, local_on(after, customer, settings) if after else None, settings, customer, ports, on)
+        missed = local_on(after, customer, settings) if after else None
         facts = facts_of(customer, state, settings, on, ports)
-        found = list(catch_up(facts, first, on))
+        if state.assessed_on is not None and on < state.assessed_on:
+            found = list(make_up(facts, on if missed is None else min(missed + ONE_DAY, on), on))
+            if not found:
+                return Assessed(skipped=True)
+        else:
+            found = list(catch_up(facts, _first(facts, missed, on), on))
         try:
             done = _apply(found, facts, ports)
         except Conflict:
@@ -88,20 +92,14 @@ def assess_customer(customer_id: str, occurred_at: datetime, ports: Ports, after
     raise Unavailable(f"what is owed by {customer_id} kept changing")
 
 
-def _first(
-    state: CollectionState, after: date | None, settings: Settings, customer: Customer, ports: Ports, on: date
-) -> date:
+def _first(facts: Facts, missed: date | None, on: date) -> date:
     """The first day to evaluate: what was missed begins where the last look, or the last sweep, ended."""
-    first = on if after is None else min(after + ONE_DAY, on)
-    if state.next_on is not None and state.rules == _rules(settings, class_of(ports, customer.class_id)):
+    first, state = on if missed is None else min(missed + ONE_DAY, on), facts.state
+    if state.next_on is not None and state.rules == facts.rules:
         first = min(first, state.next_on)
     if state.assessed_on is not None:
         first = max(first, state.assessed_on)
     return max(first, on - timedelta(days=MISSED_DAYS_MAX))
-
-
-def _rules(settings: Settings, its_class: CustomerClass) -> tuple[int, str, int]:
-    return settings.version, its_class.id, its_class.version
 
 
 def _apply(found: Sequence[Evaluation], facts: Facts, ports: Ports) -> Assessed | None:
@@ -133,7 +131,8 @@ def _charge_first(fees: Sequence[Fee], customer: Customer, settings: Settings, p
 def _plan(found: Sequence[Evaluation], fees: Sequence[Fee], facts: Facts, ports: Ports) -> _Plan:
     last, before, customer, now = found[-1], facts.state, facts.customer, ports.clock.now()
     notices = _new(Notice, (n for f in found for n in notices_called_for(f, customer, before, now)), ports)
-    tasks = _new(Task, (t for f in found for t in tasks_called_for(f, customer, now)), ports)
+    asked = _new(Task, (t for f in found for t in tasks_called_for(f, customer, now)), ports)
+    tasks = [*asked, *answered(before, last.state, ports)]
     told = [e for f in found for e in events_called_for(f, customer, ports)]
     changed = service_event(customer, before.step, replace(last.state, version=before.version), last.on, ports)
     moved = before.step != last.state.step or last.state.step == "suspended"

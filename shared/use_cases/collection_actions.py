@@ -13,7 +13,7 @@ from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice, notice_id
 from shared.domain.outbox import OutboxEvent
 from shared.domain.past_due import Evaluation
-from shared.domain.service_steps import StepNotice
+from shared.domain.service_steps import StepNotice, termination_task
 from shared.domain.task import Task
 from shared.ports import Ports
 from shared.use_cases.compose_notice import TEMPLATE
@@ -94,8 +94,12 @@ def tasks_called_for(found: Evaluation, customer: Customer, now: datetime) -> It
         yield Task(termination_task(customer.id, episode), "confirm_termination", reason, customer.id, now, customer.id)
 
 
-def termination_task(customer_id: str, episode: str) -> str:
-    return derive_id("tsk_", "terminate", customer_id, episode)
+def answered(before: CollectionState, after: CollectionState, ports: Ports) -> list[Task]:
+    """The task that asked to confirm a termination, done: it is not called for any more, or it was confirmed."""
+    if not before.asked or before.asked == after.asked:
+        return []
+    task = ports.store.get(Task, before.asked)
+    return [replace(task, status="done", done_at=ports.clock.now())] if task and task.status == "open" else []
 
 
 def events_called_for(found: Evaluation, customer: Customer, ports: Ports) -> Iterator[OutboxEvent]:

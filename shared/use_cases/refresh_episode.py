@@ -26,7 +26,7 @@ def refresh_episode(customer_id: str, ports: Ports) -> bool:
                 ports.store.commit(Save(ended(state, on)))
         except Conflict:
             continue
-        if state.step in ("limited", "suspended"):
+        if state.unsettled:
             ports.queue.send("assess", [RefreshCustomer(customer_id=customer_id).body()])
         return not late
     raise Unavailable(f"the collection state of {customer_id} kept changing")

@@ -10,11 +10,10 @@ from shared.domain.collection_facts import Facts, above_threshold
 from shared.domain.customer import Customer, Service
 from shared.domain.errors import Refused
 from shared.domain.past_due import evaluate, overdue
-from shared.domain.service_steps import lifted
-from shared.domain.task import Task
+from shared.domain.service_steps import lifted, reached
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
 from shared.use_cases.change_service import contracts_of, service_event, serving, with_service
-from shared.use_cases.collection_actions import termination_task
+from shared.use_cases.collection_actions import answered
 from shared.use_cases.collection_facts import facts_of, state_of
 from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, settings_of, today
 from shared.use_cases.outbox import announce
@@ -25,10 +24,10 @@ def refresh_service(customer_id: str, ports: Ports) -> Service:
     for _ in range(CONFLICT_RETRIES):
         settings, customer = settings_of(ports), customer_of(ports, customer_id)
         state, on = state_of(customer, ports), today(ports, customer, settings)
-        if state.step not in ("limited", "suspended"):
+        if not state.unsettled:
             return customer.service
-        after = replace(state, step=_called_for(facts_of(customer, state, settings, on, ports), on))
-        if after.step == state.step:
+        after = _lifted(facts_of(customer, state, settings, on, ports), on)
+        if after == state:
             return customer.service
         try:
             _commit(customer, state, after, on, "collections", ports)
@@ -38,12 +37,15 @@ def refresh_service(customer_id: str, ports: Ports) -> Service:
     raise Unavailable(f"the service of {customer_id} kept changing")
 
 
-def _called_for(facts: Facts, on: date) -> Service:
-    late = overdue(facts, on)
+def _lifted(facts: Facts, on: date) -> CollectionState:
+    """The state with the step that is still called for, and with the question to a person only if it still stands."""
+    late, state = overdue(facts, on), facts.state
     if not late:
-        return "active"
-    kept, by_trigger = above_threshold(late, facts.its_class), facts.state.suspended_by is not None
-    return lifted(facts.state.step, kept, facts.its_class, by_trigger, on)
+        return replace(state, step="active", asked="")
+    kept, by_trigger = above_threshold(late, facts.its_class), state.suspended_by is not None
+    asks = reached(kept, facts.its_class, on) == "terminated"
+    step = lifted(state.step, kept, facts.its_class, by_trigger, on)
+    return replace(state, step=step, asked=state.asked if asks else "")
 
 
 def restore_service(customer_id: str, by: str, ports: Ports) -> Customer:
@@ -73,24 +75,22 @@ def terminate_service(customer_id: str, by: str, ports: Ports) -> Customer:
             return customer
         if evaluate(facts_of(customer, state, settings, on, ports), on).confirm is None:
             raise Refused("not_due", f"termination of {customer_id} is not due; nothing waits for a confirmation")
-        task = ports.store.get(Task, termination_task(customer_id, str(state.episode_since)))
-        done = [replace(task, status="done", done_at=ports.clock.now())] if task and task.status == "open" else []
-        after = replace(state, step="terminated", next_on=None)
+        after = replace(state, step="terminated", asked="", next_on=None)
         try:
-            return _commit(customer, state, after, on, by, ports, *done)
+            return _commit(customer, state, after, on, by, ports)
         except Conflict:
             continue
     raise Unavailable(f"the service of {customer_id} kept changing")
 
 
 def _commit(
-    customer: Customer, before: CollectionState, after: CollectionState, on: date, by: str, ports: Ports, *beside: Task
+    customer: Customer, before: CollectionState, after: CollectionState, on: date, by: str, ports: Ports
 ) -> Customer:
-    """Write down another service with its contracts and its event. Raises Conflict."""
+    """Write down another service with its contracts, its event and the answered task. Raises Conflict."""
     event = service_event(customer, before.step, after, on, ports, by)
     changed = serving(contracts_of(customer.id, ports), after.step, on)
     served = with_service(customer, after.step)
-    changes: list[Change] = [Save(after), *map(Save, changed), *map(Save, beside)]
+    changes: list[Change] = [Save(after), *map(Save, changed), *map(Save, answered(before, after, ports))]
     changes += [Save(served)] if served != customer else []
     ports.store.commit(*changes, *([Save(event)] if event else []))
     announce(ports, *([event.id] if event else []))
