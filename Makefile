@@ -48,9 +48,12 @@ serve: $(INSTALLED)  ## API, console and pay page on loopback; PORT, BACKEND, ST
 	$(BIN)/paidup serve
 
 # ---- check --------------------------------------------------------------------------------------
-.PHONY: test check lint types template format
-test: $(INSTALLED)  ## every test, two at a time
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+.PHONY: test simulate check lint types template format
+test: $(INSTALLED)  ## the tests that take seconds, two at a time
+	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
+
+simulate: $(INSTALLED)  ## the slow ones: crash sweeps, swarms of faults, whole worlds on both stores
+	$(BIN)/python -m pytest -n 2 -m slow $(ARGS)
 
 check: lint types template  ## ruff, mypy, cfn-lint, sam validate
 

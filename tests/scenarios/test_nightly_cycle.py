@@ -1,4 +1,4 @@
-"""The main job as dated diaries: contracts become invoices, invoices are mailed and charged, what stays unpaid is chased."""
+"""The main job as dated diaries: contracts become invoices, which are mailed and charged, and chased if unpaid."""
 
 from __future__ import annotations
 
