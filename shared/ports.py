@@ -13,7 +13,7 @@ from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice
 from shared.domain.outbox import OutboxEvent
-from shared.domain.payment import ChargeOutcome, Payment
+from shared.domain.payment import ChargeOutcome, Payment, PaymentMethod
 from shared.domain.runs import BillRun, PaymentRun
 from shared.domain.task import Task
 
@@ -130,6 +130,7 @@ class Store(Protocol):
 
 # Sharded indexes have partitions "0" … "7" (shard_of the owner); see SHARDS.
 CUSTOMERS = Index("customers", Customer)  # sharded; sort: lower-case name|email|id
+CARDS_EXPIRING = Index("cards_expiring", PaymentMethod)  # sharded by customer; sort: month#customer#id
 CONTRACTS_DUE = Index(
     "contracts_due", Contract
 )  # sharded by customer, only with a next bill date; sort: date#customer#contract

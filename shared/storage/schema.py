@@ -95,7 +95,10 @@ KINDS: tuple[Kind, ...] = (
                   lambda e: f"{e.next_bill_on}#{e.customer_id}#{e.id}"),
     )),
     Kind(Owner, "accounts", "owner", lambda e: e.id),
-    Kind(PaymentMethod, "accounts", "method#", lambda e: e.customer_id, lambda e: e.id),
+    Kind(PaymentMethod, "accounts", "method#", lambda e: e.customer_id, lambda e: e.id, indexes=(
+        IndexRule(ports.CARDS_EXPIRING, lambda e: _shard(e.customer_id),
+                  lambda e: f"{e.exp_year:04d}-{e.exp_month:02d}#{e.customer_id}#{e.id}"),
+    )),
     Kind(CardUse, "accounts", "card#", lambda e: e.customer_id, lambda e: e.token),
     Kind(AutopayList, "accounts", "autopay", lambda e: e.customer_id),
     Kind(CreditBalance, "accounts", "credit#", lambda e: e.customer_id, lambda e: e.currency),

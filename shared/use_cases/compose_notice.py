@@ -19,6 +19,8 @@ from shared.domain.settings import Settings
 from shared.ports import Attachment, Ports
 from shared.rendering.defaults import default_template
 from shared.rendering.mail import RenderedMail, render_mail
+from shared.use_cases.expiring_cards import KIND as CARD_EXPIRING
+from shared.use_cases.expiring_cards import expires_first
 from shared.use_cases.lookups import class_of, open_invoices
 from shared.use_cases.render_document import document_key
 
@@ -63,6 +65,8 @@ def compose(notice: Notice, customer: Customer, settings: Settings, on: date, po
         return _past_due(notice, customer, settings, on, ports)
     if notice.kind in ("invoice", "reminder"):
         return _invoice(notice, customer, settings, on, ports)
+    if notice.kind == CARD_EXPIRING:
+        return _card(notice, customer, settings, on, ports)
     return _payment(notice, customer, settings, ports)
 
 
@@ -146,9 +150,11 @@ def _payment(notice: Notice, customer: Customer, settings: Settings, ports: Port
     payment = ports.store.get(Payment, notice.subject_id)
     if payment is None:
         return Suppressed("no_payment")
-    ids = [a.invoice_id for a in payment.allocations] or [payment.invoice_id or ""]
+    paid = {a.invoice_id: a.amount_minor for a in payment.allocations}
+    failed = notice.kind == "payment_failed"
+    ids = [payment.invoice_id] if failed and payment.invoice_id else [*paid]
     invoices = ports.store.get_many(Invoice, [(i, "") for i in ids])
-    if notice.kind == "payment_failed" and not notice.by_hand and not any(i.residual_minor for i in invoices):
+    if failed and not notice.by_hand and not any(i.residual_minor for i in invoices):
         return Suppressed("paid")
     method = ports.store.get(PaymentMethod, customer.id, payment.payment_method_id or "")
     data = {
@@ -158,11 +164,27 @@ def _payment(notice: Notice, customer: Customer, settings: Settings, ports: Port
             "method": payment.method, "brand": method.brand if method else "", "last4": method.last4 if method else "",
             "code": payment.code or "",
         },
-        "invoice": _said(invoices[0]) if invoices else {}, "invoices": [_said(i) for i in invoices],
+        "invoice": _said(invoices[0]) if invoices else {},
+        "invoices": [{**_said(i), "amount": format_minor(paid.get(i.id, 0), i.currency)} for i in invoices],
         "next_attempt_on": str(payment.next_attempt_on) if payment.next_attempt_on else None,
-        "final": payment.next_attempt_on is None,
+        "final": payment.next_attempt_on is None and any(i.autopay_ended for i in invoices),
     }  # fmt: skip
     return Composed(render_mail(default_template(notice.kind), data))
+
+
+def _card(notice: Notice, customer: Customer, settings: Settings, on: date, ports: Ports) -> Composition:
+    method = ports.store.get(PaymentMethod, customer.id, notice.subject_id)
+    if method is None:
+        return Suppressed("card_removed")
+    following = expires_first(method, customer, on, ports)
+    data = {
+        **_shared(customer, settings),
+        "card": {
+            "brand": method.brand, "last4": method.last4, "expires": f"{method.exp_month:02d}/{method.exp_year:04d}"
+        },
+        "next_charge_on": str(following) if following else None,
+    }  # fmt: skip
+    return Composed(mail_of(notice, data, settings, ports))
 
 
 def past_due(invoices: Iterable[Invoice], on: date) -> list[Invoice]:

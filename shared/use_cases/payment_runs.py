@@ -14,6 +14,7 @@ from shared.domain.customer import Customer
 from shared.domain.errors import DomainError, Invalid, NotFound
 from shared.domain.ids import SHARDS, derive_id, shard_of
 from shared.domain.invoice import Invoice
+from shared.domain.notice import Notice
 from shared.domain.payment import Payment, PaymentState, attempt_id
 from shared.domain.policy import DEFAULT_CLASS, AutoCharge, CustomerClass
 from shared.domain.runs import BillRun, Chunk, Outcome, OutcomeWord, PaymentRun, PaymentRunStatus, Watermark
@@ -28,14 +29,17 @@ from shared.use_cases.charge_invoice import (
     retry_failed,
     retry_later,
 )
+from shared.use_cases.expiring_cards import PLACES as CARD_PLACES
+from shared.use_cases.expiring_cards import card_notices, expiring_page
 from shared.use_cases.lookups import customer_of, local_on, settings_of
+from shared.use_cases.notices import hint
 from shared.use_cases.plan_bill_runs import scheduled_bill_run_id
 
 OCCURRENCES_MAX = 31  # missed occurrences taken up by one tick
 BILL_RUNS_WAITED_FOR_MAX = 1_000  # occurrences of the bill run within the limit of patience
 CHUNK_INVOICES = 10  # gateway calls per message
 ROUNDS = RETRIES, NEW = (0, 1)  # what was tried before is all taken before anything new
-SELECT_PAGES = 20  # index pages per message
+SELECT_PAGES = 40  # index pages per message
 AUTOMATIC = AutoCharge()  # stands in where a class does not charge automatically: considered when due, then skipped
 
 OUTCOME_OF: dict[PaymentState, OutcomeWord] = {
@@ -191,16 +195,26 @@ def select_invoices(run_id: str, ports: Ports) -> None:
 def _select_page(run: PaymentRun, settings: Settings, ports: Ports) -> None:
     """One page of one place becomes chunks, in the transaction that moves the cursor (`place|page`) behind it.
 
-    The places are the index's shards, or the customers that were asked for.
+    The places are the index's shards, or the customers that were asked for; then, of scheduled runs, those of the cards
+    that expire.
     """
     place, _, after = (run.cursor or "0|").partition("|")
-    shard, prefix = _place(run, int(place))
-    page = ports.store.find(p.INVOICES_OPEN, shard, prefix=prefix, after=after or None)
-    chunks = _chunks(list(_considered(page.items, run, settings, ports)), run)
-    places = SHARDS if run.customer_ids is None else len(run.customer_ids)
-    following = f"{int(place) + 1}|" if int(place) + 1 < places else None
+    number, first_of_cards = int(place), SHARDS if run.customer_ids is None else len(run.customer_ids)
+    chunks: list[Chunk] = []
+    notices: list[Notice] = []
+    if number < first_of_cards:
+        shard, prefix = _place(run, number)
+        page = ports.store.find(p.INVOICES_OPEN, shard, prefix=prefix, after=after or None)
+        chunks = _chunks(list(_considered(page.items, run, settings, ports)), run)
+    else:
+        cards = expiring_page(number - first_of_cards, run.as_of, after or None, ports)
+        page, notices = cards, card_notices(cards.items, run, settings, ports)
+    places = first_of_cards + (CARD_PLACES if run.scheduled_for is not None else 0)
+    following = f"{number + 1}|" if number + 1 < places else None
     cursor = f"{place}|{page.cursor}" if page.cursor else following
-    ports.store.commit(Save(replace(run, cursor=cursor, chunks=run.chunks + len(chunks))), *map(Save, chunks))
+    moved = replace(run, cursor=cursor, chunks=run.chunks + len(chunks))
+    ports.store.commit(Save(moved), *map(Save, chunks), *map(Save, notices))
+    hint(ports, *(n.id for n in notices))
 
 
 def _chunks(considered: Sequence[Invoice], run: PaymentRun) -> list[Chunk]:

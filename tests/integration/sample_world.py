@@ -27,6 +27,7 @@ NOW = datetime(2026, 3, 1, 14, 15, tzinfo=UTC)  # the `time` of the sample ticks
 YESTERDAY = NOW - timedelta(days=1)
 ON = date(2026, 3, 1)
 PDF = b"%PDF-1.7 sample"
+EXPIRES = {"acme": (12, 2030), "late": (3, 2026)}
 
 
 def make_sample_world(ports: Ports) -> None:
@@ -76,7 +77,7 @@ def _customer(id):
             created_at=YESTERDAY,
         ),
         Owner(f"con_{name}", id),
-        PaymentMethod(f"pm_{name}", id, f"tok_{name}", "visa", "4242", 12, 2030, created_at=YESTERDAY),
+        PaymentMethod(f"pm_{name}", id, f"tok_{name}", "visa", "4242", *EXPIRES[name], created_at=YESTERDAY),
         Owner(f"pm_{name}", id),
     )
 
