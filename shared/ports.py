@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from shared.domain.account_summary import SummarySchedule
 from shared.domain.collection import CollectionState
 from shared.domain.contract import Contract
 from shared.domain.customer import Customer
@@ -130,6 +131,9 @@ class Store(Protocol):
 
 # Sharded indexes have partitions "0" … "7" (shard_of the owner); see SHARDS.
 CUSTOMERS = Index("customers", Customer)  # sharded; sort: lower-case name|email|id
+CUSTOMERS_SUMMARIZED = Index(
+    "customers_summarized", Customer
+)  # partition: schedule|time zone|shard, those whose own switches are on; sort: customer
 CARDS_EXPIRING = Index("cards_expiring", PaymentMethod)  # sharded by customer; sort: month#customer#id
 CONTRACTS_DUE = Index(
     "contracts_due", Contract
@@ -156,6 +160,7 @@ BILL_RUNS_ACTIVE = Index("bill_runs_active", BillRun)  # partition "all", pendin
 PAYMENT_RUNS = Index("payment_runs", PaymentRun)  # partition "all"; sort: created_at#id
 PAYMENT_RUNS_ACTIVE = Index("payment_runs_active", PaymentRun)  # partition "all", not ended; sort: due#id
 EVENTS_PENDING = Index("events_pending", OutboxEvent)  # partition "all"; sort: created_at#id
+SUMMARIES_DUE = Index("summaries_due", SummarySchedule)  # partition "all"; sort: next_at (or ~, for never)#id
 TASKS = Index("tasks", Task)  # partition: status; sort: created_at#id
 
 
@@ -230,7 +235,7 @@ class Mailer(Protocol):
         """
 
 
-QueueName = Literal["bill_run", "post", "notice", "document", "charge", "assess"]
+QueueName = Literal["bill_run", "post", "notice", "document", "charge", "assess", "summary"]
 
 
 class Queue(Protocol):

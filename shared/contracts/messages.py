@@ -91,6 +91,23 @@ class RetryCharge(Message, tag="retry_charge", frozen=True):
     attempt: int
 
 
+class SelectSummaries(Message, tag="select_summaries", frozen=True):
+    """summary: go on handing out one shard of the customers of a schedule that is due."""
+
+    schedule_id: str
+    shard: int
+    occurred_at: datetime
+    after: str | None = None
+
+
+class SummarizeAccounts(Message, tag="summarize_accounts", frozen=True):
+    """summary: record the account summaries of these customers for one occurrence of their schedule."""
+
+    schedule_id: str
+    customer_ids: tuple[str, ...]
+    occurred_at: datetime
+
+
 class AssessCustomers(Message, tag="assess_customers", frozen=True):
     """assess: re-evaluate customers past due, as of each one's local date at `occurred_at`.
 

@@ -48,13 +48,13 @@ class Refund:
     amount_minor: int
     status: RefundState
     at: datetime
-    settled_at: datetime | None = None  # when it was found to have succeeded, if not at `at`
     by: str | None = None
     credit_minor: int = 0
     reopened: tuple[Allocation, ...] = ()
     gateway_id: str | None = None
     code: str | None = None
     checks: int = 0
+    settled_at: datetime | None = None  # when it was found to have succeeded, if not at `at`
 
     @property
     def open(self) -> bool:
@@ -78,7 +78,6 @@ class Payment:
     method: Method
     status: PaymentState
     at: datetime
-    settled_at: datetime | None = None  # when it was found to have succeeded, if not at `at`
     invoice_id: str | None = None
     payment_method_id: str | None = None
     token: str | None = None
@@ -97,6 +96,7 @@ class Payment:
     allocations: tuple[Allocation, ...] = ()
     credited_minor: int = 0
     refunded_minor: int = 0
+    settled_at: datetime | None = None  # when it was found to have succeeded, if not at `at`
     refunds: tuple[Refund, ...] = ()  # in the order of their ordinals; at most the last is open
     version: int = 0
 

@@ -26,13 +26,14 @@ INVOICE: Final[Data] = {
     "currency": "USD",
     "type": "regular",  # or out_of_turn, debit_memo, credit_memo
 }
+OPEN_INVOICES: Final[tuple[Data, ...]] = (
+    {"number": "INV-000042", "invoice_date": "15 January 2026", "due_on": "14 February 2026",
+     "days_past_due": 16, "residual": "249.95", "currency": "USD"},
+    {"number": "INV-000051", "invoice_date": "28 January 2026", "due_on": "27 February 2026",
+     "days_past_due": 3, "residual": "40.00", "currency": "USD"},
+)  # fmt: skip
 OPEN: Final[Data] = {
-    "invoices": [
-        {"number": "INV-000042", "invoice_date": "15 January 2026", "due_on": "14 February 2026",
-         "days_past_due": 16, "residual": "249.95", "currency": "USD"},
-        {"number": "INV-000051", "invoice_date": "28 January 2026", "due_on": "27 February 2026",
-         "days_past_due": 3, "residual": "40.00", "currency": "USD"},
-    ],
+    "invoices": list(OPEN_INVOICES),
     "totals": [{"currency": "USD", "amount": "289.95"}],
 }  # fmt: skip
 SEVERAL_CURRENCIES: Final[Data] = {
@@ -84,7 +85,10 @@ KINDS: Final[Mapping[str, tuple[Data, ...]]] = MappingProxyType(
             {
                 "as_of": "1 March 2026",
                 "format": "open_invoices",  # or recent_transactions
-                **OPEN,
+                "invoices": [{**one, "age_days": age} for one, age in zip(OPEN_INVOICES, (45, 32), strict=True)],
+                "totals": [{"currency": "USD", "amount": "289.95"}],
+                "more": 0,  # open invoices beyond those listed
+                "credits": [{"currency": "USD", "amount": "10.00"}],
                 "since": "1 February 2026",
                 "balances": [{"currency": "USD", "opening": "0.00", "closing": "289.95"}],
                 "transactions": [
@@ -94,7 +98,8 @@ KINDS: Final[Mapping[str, tuple[Data, ...]]] = MappingProxyType(
             },
             {"format": "recent_transactions"},
             {"format": "recent_transactions", "since": None, "transactions": []},
-            {"invoices": [], "totals": []},
+            {"invoices": [], "totals": [], "credits": []},
+            {"more": 12},
         ),
         "service_step": (
             # step: limited, suspended or terminated

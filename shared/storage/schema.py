@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from shared import ports
+from shared.domain.account_summary import SummaryMark, SummarySchedule, summarized_with
 from shared.domain.autopay import AutopayList
 from shared.domain.card import CardUse
 from shared.domain.collection import CollectionState
@@ -26,6 +27,7 @@ from shared.domain.records import Answered, HeardEvent, Owner
 from shared.domain.runs import BillRun, Chunk, NumberSeries, PaymentRun, Watermark
 from shared.domain.settings import Settings, SettingsChange, SettingsGate
 from shared.domain.task import Task
+from shared.domain.template import StoredTemplate, TemplateChange
 from shared.domain.usage import UsageDay, UsageMeter, UsageRecord
 
 TABLES = ("accounts", "usage", "invoices", "payments", "runs", "notices", "settings")
@@ -71,6 +73,11 @@ def _paid_at(payment: Payment) -> str:
     return f"{_instant(payment.at)}#{payment.id}"
 
 
+def _summarized(customer: Customer) -> str | None:
+    followed = summarized_with(customer)
+    return f"{followed}|{_shard(customer.id)}" if followed else None
+
+
 def _searchable(customer: Customer) -> str:
     return f"{customer.name[:NAME_IN_KEY_MAX].lower()}|{(customer.email or '').lower()}|{customer.id}"
 
@@ -89,6 +96,7 @@ def _collection(state: CollectionState) -> str:
 KINDS: tuple[Kind, ...] = (
     Kind(Customer, "accounts", "customer", lambda e: e.id, indexes=(
         IndexRule(ports.CUSTOMERS, lambda e: _shard(e.id), _searchable),
+        IndexRule(ports.CUSTOMERS_SUMMARIZED, _summarized, lambda e: e.id),
     )),
     Kind(Contract, "accounts", "contract#", lambda e: e.customer_id, lambda e: e.id, indexes=(
         IndexRule(ports.CONTRACTS_DUE, lambda e: _shard(e.customer_id) if e.next_bill_on else None,
@@ -105,6 +113,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(CollectionState, "accounts", "collection", lambda e: e.customer_id, indexes=(
         IndexRule(ports.COLLECTION_STATES, lambda e: _shard(e.customer_id) if e.followed else None, _collection),
     )),
+    Kind(SummaryMark, "accounts", "summary", lambda e: e.customer_id),
     Kind(UsageRecord, "usage", "record#", lambda e: e.contract_id, lambda e: e.id),
     Kind(UsageDay, "usage", "day#", lambda e: e.contract_id, lambda e: f"{e.metric}#{e.on}"),
     Kind(UsageMeter, "usage", "meter", lambda e: e.contract_id),
@@ -135,6 +144,9 @@ KINDS: tuple[Kind, ...] = (
     Kind(Chunk, "runs", "chunk#", lambda e: e.run_id,
          lambda e: f"{e.phase}#{e.round:04d}#{'done' if e.done else 'open'}#{e.number:06d}"),
     Kind(Watermark, "runs", "watermark#", lambda e: "watermarks", lambda e: e.job),
+    Kind(SummarySchedule, "runs", "summary", lambda e: e.id, indexes=(
+        IndexRule(ports.SUMMARIES_DUE, lambda e: ALL, lambda e: f"{_instant(e.next_at) or '~'}#{e.id}"),
+    )),
     Kind(NumberSeries, "runs", "series#", lambda e: "series", lambda e: e.name),
     Kind(Task, "runs", "task", lambda e: e.id, indexes=(
         IndexRule(ports.TASKS, lambda e: e.status, _created),
@@ -153,6 +165,9 @@ KINDS: tuple[Kind, ...] = (
     Kind(SettingsChange, "settings", "history#", lambda e: "settings", lambda e: f"{e.settings_version:08d}"),
     Kind(SettingsGate, "settings", "gate", lambda e: f"gate{e.shard}"),
     Kind(CustomerClass, "settings", "class#", lambda e: "classes", lambda e: e.id),
+    Kind(StoredTemplate, "settings", "template#", lambda e: "templates", lambda e: e.name),
+    Kind(TemplateChange, "settings", "template_history#", lambda e: "templates",
+         lambda e: f"{e.name}#{e.template_version:08d}"),
     Kind(Answered, "settings", "answered", lambda e: e.key, expires=lambda e: e.expires_at),
 )  # fmt: skip
 

@@ -17,6 +17,7 @@ from shared.domain.settings import AUTOMATIONS, Automation, PastDue, Settings, S
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
 from shared.rendering.defaults import TEMPLATE_NAMES
 from shared.use_cases.lookups import CONFLICT_RETRIES, settings_of, shards
+from shared.use_cases.templates import template_names, used_in
 
 CUSTOMER_PAGES_MAX = 5_000  # per shard, of 200: more customers than Paidup is built for
 JOBS: tuple[Job, ...] = ("bill_run", "payment_run", "past_due", "account_summary")
@@ -48,7 +49,7 @@ def change_settings(
     for _ in range(CONFLICT_RETRIES):
         before = settings_of(ports)
         after = replace(edit(before), version=before.version)
-        _check_templates(after.automations.past_due)
+        _check_templates(after.automations.past_due, ports)
         if dry_run or after == before:
             return SettingsChanged(before, effects_of(before, after, ports))
         try:
@@ -60,17 +61,15 @@ def change_settings(
     raise Unavailable("the settings kept changing")
 
 
-def _check_templates(past_due: PastDue) -> None:
+def _check_templates(past_due: PastDue, ports: Ports) -> None:
     """Raises Invalid for a template that there is none of: better now than on the day it is to be sent."""
-    at = "automations.past_due"
-    named = {f"{at}.tiers[{n}].template": tier.template for n, tier in enumerate(past_due.tiers)}
-    for n, trigger in enumerate(past_due.triggers):
-        for m, action in enumerate(trigger.actions):
-            if action.template is not None:
-                named[f"{at}.triggers[{n}].actions[{m}].template"] = action.template
+    named = used_in(past_due)
+    if set(named.values()) <= set(TEMPLATE_NAMES):
+        return
+    known = template_names(ports)
     for field, template in named.items():
-        if template not in TEMPLATE_NAMES:
-            raise Invalid(field, f"is not the name of a template; there are {', '.join(sorted(TEMPLATE_NAMES))}")
+        if template not in known:
+            raise Invalid(field, f"is not the name of a template; there are {', '.join(sorted(known))}")
 
 
 def effects_of(before: Settings, after: Settings, ports: Ports) -> dict[Automation, int]:

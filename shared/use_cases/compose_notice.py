@@ -17,12 +17,13 @@ from shared.domain.policy import CustomerClass
 from shared.domain.service_steps import severity, step_date
 from shared.domain.settings import Settings
 from shared.ports import Attachment, Ports
-from shared.rendering.defaults import default_template
-from shared.rendering.mail import RenderedMail, render_mail
+from shared.rendering.mail import RenderedMail, TemplateError
 from shared.use_cases.expiring_cards import KIND as CARD_EXPIRING
 from shared.use_cases.expiring_cards import expires_first
 from shared.use_cases.lookups import class_of, open_invoices
 from shared.use_cases.render_document import document_key
+from shared.use_cases.summarize_account import said_of_account
+from shared.use_cases.templates import mail_of
 
 TEMPLATE = "template:"  # begins the kind of a notice that a trigger sends
 PAST_DUE_KINDS = ("past_due_1", "past_due_2", "past_due_3")
@@ -52,7 +53,14 @@ class Composed:
     about: tuple[Invoice, ...] = ()
 
 
-Composition = Composed | Suppressed | NotReady
+@dataclass(frozen=True, slots=True)
+class Unsayable:
+    """Not even the default template can say it; `reason` says why."""
+
+    reason: str
+
+
+Composition = Composed | Suppressed | NotReady | Unsayable
 
 
 def compose(notice: Notice, customer: Customer, settings: Settings, on: date, ports: Ports) -> Composition:
@@ -61,10 +69,20 @@ def compose(notice: Notice, customer: Customer, settings: Settings, on: date, po
         return Suppressed("no_address")
     if (off := _switched_off(notice, customer, settings, on)) is not None:
         return Suppressed(off)
+    try:
+        return _composed(notice, customer, settings, on, ports)
+    except TemplateError as error:
+        return Unsayable(str(error))
+
+
+def _composed(notice: Notice, customer: Customer, settings: Settings, on: date, ports: Ports) -> Composition:
     if notice.kind in PAST_DUE_KINDS or notice.kind.startswith(TEMPLATE) or notice.kind == "service_step":
         return _past_due(notice, customer, settings, on, ports)
     if notice.kind in ("invoice", "reminder"):
         return _invoice(notice, customer, settings, on, ports)
+    if notice.kind == "account_summary":
+        data = {**_shared(customer, settings), **said_of_account(notice, customer, settings, ports)}
+        return Composed(mail_of(notice, data, settings, ports))
     if notice.kind == CARD_EXPIRING:
         return _card(notice, customer, settings, on, ports)
     return _payment(notice, customer, settings, ports)
@@ -97,7 +115,7 @@ def _invoice(notice: Notice, customer: Customer, settings: Settings, on: date, p
     if pdf is None:
         return NotReady(invoice.id)
     data = {**_shared(customer, settings), "invoice": _said(invoice)}
-    return Composed(render_mail(default_template(notice.kind), data), (Attachment(f"{invoice.number}.pdf", pdf),))
+    return Composed(mail_of(notice, data, settings, ports), (Attachment(f"{invoice.number}.pdf", pdf),))
 
 
 def _past_due(notice: Notice, customer: Customer, settings: Settings, on: date, ports: Ports) -> Composition:
@@ -114,8 +132,7 @@ def _past_due(notice: Notice, customer: Customer, settings: Settings, on: date, 
         "totals": [{"currency": c, "amount": format_minor(minor, c)} for c, minor in sums(late).items()],
         **_step(notice, late, customer, its_class, on),
     }  # fmt: skip
-    template = default_template(notice.kind.removeprefix(TEMPLATE))
-    return Composed(render_mail(template, data), about=tuple(late[:ABOUT_MAX]))
+    return Composed(mail_of(notice, data, settings, ports), about=tuple(late[:ABOUT_MAX]))
 
 
 def _step(
@@ -169,7 +186,7 @@ def _payment(notice: Notice, customer: Customer, settings: Settings, ports: Port
         "next_attempt_on": str(payment.next_attempt_on) if payment.next_attempt_on else None,
         "final": payment.next_attempt_on is None and any(i.autopay_ended for i in invoices),
     }  # fmt: skip
-    return Composed(render_mail(default_template(notice.kind), data))
+    return Composed(mail_of(notice, data, settings, ports))
 
 
 def _card(notice: Notice, customer: Customer, settings: Settings, on: date, ports: Ports) -> Composition:

@@ -11,6 +11,7 @@ from shared.ports import Conflict, Ports, Save, Unavailable
 from shared.use_cases.creating import Created, create
 from shared.use_cases.look_again import look_again
 from shared.use_cases.lookups import CONFLICT_RETRIES, class_of, customer_of, settings_of, today
+from shared.use_cases.sweep_summaries import keep_schedule
 
 # What decides about a customer's collections; a change of any of these makes them look again.
 DECIDE = ("automations", "pauses", "hold", "promise", "email", "email_problem", "class_id", "timezone", "service")
@@ -21,6 +22,7 @@ Edit = Callable[[Customer], Customer]
 def create_customer(customer: Customer, ports: Ports) -> Created[Customer]:
     """A new customer; every automation towards it is off until switched on. Its class must exist."""
     _check_class(customer, ports)
+    keep_schedule(customer, ports)
     return create(replace(customer, created_at=ports.clock.now()), ports, partition=customer.id)
 
 
@@ -33,6 +35,7 @@ def change_customer(customer_id: str, edit: Edit, ports: Ports) -> Customer:
             return before
         if after.class_id != before.class_id:
             _check_class(after, ports)
+        keep_schedule(after, ports)
         if after.automations.enabled and not before.automations.enabled:
             after = replace(after, automated_since=today(ports, after, settings_of(ports)))
         again = look_again(customer_id, ports) if _collected_otherwise(before, after) else []

@@ -24,7 +24,7 @@ from shared.domain.notice import Notice, notice_id
 from shared.domain.settings import Settings
 from shared.domain.task import Task
 from shared.ports import Check, Conflict, Mail, MailRefused, Ports, Save, Throttled, Unavailable
-from shared.use_cases.compose_notice import PAST_DUE_KINDS, Composed, NotReady, Suppressed, compose
+from shared.use_cases.compose_notice import PAST_DUE_KINDS, Composed, NotReady, Suppressed, Unsayable, compose
 from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, gate_of, invoice_of, local_on, settings_of, shards
 from shared.use_cases.notices import hint
 
@@ -70,6 +70,8 @@ def _send(notice: Notice, ports: Ports) -> Sending:
     if isinstance(composed, Suppressed):
         ports.store.commit(Save(replace(notice, status="suppressed", reason=composed.reason)))
         return "suppressed"
+    if isinstance(composed, Unsayable):
+        return _failed(notice, "notice_failed", composed.reason, ports)
     claimed = replace(
         notice, claimed_at=now, claim=ports.ids.new(""), attempts=notice.attempts + 1, to=customer.email, retry_at=None
     )

@@ -95,8 +95,9 @@ def _succeeded(payment: Payment, invoice: Invoice, customer: Customer, ports: Po
     allocations = (Allocation(invoice.id, paid),) if paid else ()
     over = payment.amount_minor - paid
     settled = replace(
-        payment, status="succeeded", hard=None, next_attempt_on=None, allocations=allocations, credited_minor=over
-    )
+        payment, status="succeeded", hard=None, next_attempt_on=None, allocations=allocations, credited_minor=over,
+        settled_at=now,
+    )  # fmt: skip
     unlocked = _unlocked(invoice, payment)
     changes: list[Change] = [Save(settled), Save(unlocked.paid(paid, now) if paid else unlocked)]
     if over:

@@ -15,6 +15,7 @@ from shared.domain.settings import (
     Automations,
     BillRunSettings,
     PastDue,
+    AccountSummary,
     PaymentRunSettings,
     SendNewInvoices,
     Settings,
@@ -46,13 +47,14 @@ def _business():
                 past_due=PastDue(enabled=True, schedule="0 10 * * *"),  # before the payment run, so it need not wait
             ),
         ),
-        *(Watermark(job, YESTERDAY) for job in ("bill_run", "payment_run", "past_due")),
+        *(Watermark(job, YESTERDAY) for job in ("bill_run", "payment_run", "past_due", "account_summary")),
         Task("tsk_sample", "notice_uncertain", "it may have gone out", "ntc_sent", NOW, "cus_acme"),
     )
 
 
 def _customer(id):
     name = id.removeprefix("cus_")
+                account_summary=AccountSummary(enabled=True, format="recent_transactions"),
     return (
         Customer(
             id=id,

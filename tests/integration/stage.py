@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
+from functions.account_summary.compose import compose
 from functions.auto_post.post import post
 from functions.autopay.charge import charge
 from functions.past_due.assess import assess
@@ -179,7 +180,9 @@ def render(record):
         hint(ports, notice.id)
 
 
-WORKERS: dict[str, Callable] = {"post": post, "charge": charge, "assess": assess, "notice": send, "document": render}
+WORKERS: dict[str, Callable] = {
+    "post": post, "charge": charge, "assess": assess, "notice": send, "document": render, "summary": compose,
+}  # fmt: skip
 
 
 class Meddling:

@@ -19,6 +19,7 @@ from infra.rights import Rights, guarded
 from infra.wiring import TEMPLATE, load_wiring
 from shared.contracts.messages import Message
 from shared.domain.customer import Customer
+from shared.domain.ids import SHARDS
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice
 from shared.domain.payment import Payment

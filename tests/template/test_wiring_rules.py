@@ -19,6 +19,7 @@ RULES_IN_ORDER = [  # PRODUCT 9: payments first, then re-evaluation, then notice
     "functions.payment_run.plan",
     "functions.autopay.reconcile",
     "functions.past_due.sweep",
+    "functions.account_summary.sweep",
     "functions.send_email.sweep",
 ]
 FOURTEEN_DAYS = 14 * 24 * 3600

@@ -1,0 +1,162 @@
+"""Diaries of what reaches customers: account summaries, mails in an admin's words, and paper. PRODUCT 6, 10."""
+
+from __future__ import annotations
+
+import pytest
+
+SUMMARY = {"enabled": True, "schedule": "0 8 1 * *"}
+
+
+def summaries(world, customer):
+    return [n for n in world.all(f"/v1/notices?customer_id={customer}") if n["kind"] == "account_summary"]
+
+
+def summary_mails(world, customer):
+    address = world.get(f"/v1/customers/{customer}")["email"]
+    return [m for m in world.emails(address) if m["subject"].startswith("Your account with")]
+
+
+def summarize(world, **changes):
+    world.settings(automations={"account_summary": SUMMARY | changes})
+
+
+def begin(world, **changes):
+    """From the evening of the first of January, when its hour has passed."""
+    world.to("2026-01-01")
+    summarize(world, **changes)
+
+
+def lines(mail):
+    return [line for line in mail["text"].splitlines() if line]
+
+
+# ---- account summaries ----------------------------------------------------------------------------------------
+
+
+def test_open_invoices_are_summed_up_on_the_first_of_the_month_with_number_dates_age_and_totals(world):
+    begin(world)
+    acme = world.customer(class_id=world.klass(terms_days=10))
+    world.invoice(acme, "100.00", on="2026-01-01", number="A-1")  # posted and so due from 1 January: due on the 11th
+    world.invoice(acme, "50.00", on="2026-01-01", number="A-2", currency="EUR")
+
+    world.to("2026-02-01T07:59:00Z")
+    assert summary_mails(world, acme) == []
+    world.to("2026-02-01T08:30:00Z")
+    (mail,) = summary_mails(world, acme)
+    assert mail["subject"].endswith("2026-02-01")
+    said = lines(mail)
+    assert "- A-1 of 2026-01-01 (31 days old), due 2026-01-11 (21 days past due): USD 100.00" in said
+    assert "- A-2 of 2026-01-01 (31 days old), due 2026-01-11 (21 days past due): EUR 50.00" in said
+    assert {"Total: EUR 50.00", "Total: USD 100.00"} <= set(said)
+    assert "A-1" in mail["html"]
+
+
+def test_transactions_carry_the_last_balance_on_and_close_on_the_balance_of_the_account(world):
+    begin(world, format="recent_transactions")
+    acme = world.customer()
+    first = world.invoice(acme, "100.00", number="A-1")
+    world.to("2026-01-20T12:00:00Z")
+    world.pays(acme, "30.00")
+    world.to("2026-02-01T08:30:00Z")
+    (mail,) = summary_mails(world, acme)
+    assert moves(mail) == [
+        "Opening balance: USD 0.00", "- 2026-01-01, Invoice A-1: USD 100.00", "- 2026-01-20, Payment: USD -30.00",
+        "Closing balance: USD 70.00",
+    ]  # fmt: skip
+    assert world.account(acme)["balance"] == {"USD": "70.00"}
+
+    second = world.invoice(acme, "40.00", number="A-2")  # February: a credit memo, a void, and more paid than is owed
+    world.post(f"/v1/invoices/{first}/adjustments", {"kind": "credit", "amount": "20.00", "reason": "Late start"})
+    world.post(f"/v1/invoices/{second}/void")
+    world.to("2026-02-10T12:00:00Z")
+    world.pays(acme, "65.00")
+    world.to("2026-03-01T08:30:00Z")
+    *_, mail = summary_mails(world, acme)
+    assert moves(mail)[0] == "Opening balance: USD 70.00"
+    assert sorted(moves(mail)[1:-1]) == [
+        "- 2026-02-01, Credit memo CM-000001: USD -20.00", "- 2026-02-01, Invoice A-2: USD 40.00",
+        "- 2026-02-01, Voided A-2: USD -40.00", "- 2026-02-10, Payment: USD -65.00",
+    ]  # fmt: skip
+    assert moves(mail)[-1] == "Closing balance: USD -15.00"
+    assert world.account(acme)["balance"] == {"USD": "-15.00"}
+
+
+def moves(mail):
+    return [x for x in lines(mail) if x.startswith(("Opening", "- 2", "Closing"))]
+
+
+@pytest.mark.parametrize("form", ["open_invoices", "recent_transactions"])
+def test_nothing_to_say_is_not_said_unless_asked_for(world, form):
+    begin(world, format=form)
+    silent = world.customer()
+    world.to("2026-02-02")
+    assert summaries(world, silent) == []
+    summarize(world, format=form, send_when_empty=True)
+    world.to("2026-03-02")
+    assert len(summary_mails(world, silent)) == 1
+
+
+def test_a_summary_comes_at_the_hour_of_the_customer_s_own_zone_and_own_schedule(world):
+    summarize(world)
+    tokyo = world.customer(timezone="Asia/Tokyo")  # 08:00 there is 23:00 UTC of the day before
+    weekly = world.customer(account_summary_schedule="0 9 * * MON", timezone="America/New_York")  # 14:00 UTC in winter
+    for customer in (tokyo, weekly):
+        world.invoice(customer)
+    world.to("2026-01-05T13:59:00Z")
+    assert summary_mails(world, weekly) == []
+    world.to("2026-01-05T14:30:00Z")
+    assert len(summary_mails(world, weekly)) == 1
+    world.to("2026-01-31T23:30:00Z")
+    (mail,) = summary_mails(world, tokyo)
+    assert mail["subject"].endswith("2026-02-01")
+    assert len(summary_mails(world, weekly)) == 4  # 5, 12, 19 and 26 January
+    world.patch(f"/v1/customers/{weekly}", {"account_summary_schedule": None, "timezone": None})
+    world.to("2026-02-02T23:30:00Z")
+    assert len(summary_mails(world, weekly)) == 5  # on the first, as everybody; not on Monday the second
+
+
+def test_each_switch_silences_the_summary_and_a_pause_makes_nothing_up(world):
+    begin(world)
+    off, own, paused, acts = (world.customer() for _ in range(4))
+    for customer in (off, own, paused, acts):
+        world.invoice(customer)
+    world.patch(f"/v1/customers/{off}", {"automations": {"enabled": False}})
+    world.patch(f"/v1/customers/{own}", {"automations": {"account_summary": False}})
+    world.put(f"/v1/customers/{paused}/pauses/account_summary", {"through": "2026-02-01"})
+    world.to("2026-02-02")
+    assert [len(summary_mails(world, c)) for c in (off, own, paused, acts)] == [0, 0, 0, 1]
+    reason = {c: world.get(f"/v1/customers/{c}/automations")["account_summary"]["reason"] for c in (off, own)}
+    assert reason == {off: "customer_off", own: "switch_off"}
+    world.to("2026-03-01")
+    assert [len(summary_mails(world, c)) for c in (off, own, paused, acts)] == [0, 0, 1, 2]
+
+
+def test_switching_summaries_on_looks_forward(world):
+    acme = world.customer()
+    world.invoice(acme)
+    world.to("2026-02-01T12:00:00Z")  # the hour has passed when it is switched on
+    summarize(world)
+    world.to("2026-02-28")
+    assert summaries(world, acme) == []
+    world.to("2026-03-01")
+    assert len(summaries(world, acme)) == 1
+    world.settings(automations={"account_summary": {"schedule": "0 20 * * *"}})
+    world.to("2026-03-03")
+    assert len(summaries(world, acme)) == 3
+
+
+def test_a_summary_that_did_not_go_out_is_part_of_the_next_one(world):
+    begin(world, format="recent_transactions")
+    acme = world.customer()
+    address = world.get(f"/v1/customers/{acme}")["email"]
+    world.invoice(acme, "100.00", number="A-1")
+    world.put(f"/_local/mail/{address}", {"outcome": "throttle"})
+    world.to("2026-02-01T09:00:00Z")
+    world.patch(f"/v1/customers/{acme}", {"automations": {"account_summary": False}})  # off while it waits to be sent
+    world.put(f"/_local/mail/{address}", {"outcome": "delivered"})
+    world.to("2026-02-02")
+    assert [n["status"] for n in summaries(world, acme)] == ["suppressed"]
+    world.patch(f"/v1/customers/{acme}", {"automations": {"account_summary": None}})
+    world.to("2026-03-01")
+    (mail,) = summary_mails(world, acme)
+    assert "- 2026-01-01, Invoice A-1: USD 100.00" in moves(mail)
