@@ -151,13 +151,17 @@ def _charge_once(
 
 
 def _choose(read: Read, run: PaymentRun, again: bool, ports: Ports) -> Choice:
-    """Who pays in a run, or why nobody does. What waits for its retry, or has left autopay, a new method may pay."""
-    on = local_on(run.occurred_at, read.customer, read.settings)
+    """Who pays in a run, or why nobody does. What is to be retried, or has left autopay, a new method may pay first."""
+    invoice, on = read.invoice, local_on(run.occurred_at, read.customer, read.settings)
     reason = _why_left_alone(read, run, again, ports)
-    if reason is None:
-        return choose_payer(read.invoice, ports, on, _spent(read.invoice, run, ports))
-    new = choose_new(read.invoice, ports, on) if reason in ("retry_scheduled", "attempts_exhausted") else None
-    return new or Choice(skipped=reason)
+    declined = invoice.next_attempt_on is not None or invoice.autopay_ended
+    if declined and not again and reason in (None, "retry_scheduled", "attempts_exhausted"):
+        new = choose_new(invoice, ports, on)
+        if new is not None:
+            return new
+    if reason is not None:
+        return Choice(skipped=reason)
+    return choose_payer(invoice, ports, on, _spent(invoice, run, ports))
 
 
 def _spent(invoice: Invoice, run: PaymentRun, ports: Ports) -> frozenset[str]:

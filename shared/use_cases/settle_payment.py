@@ -11,7 +11,7 @@ from shared.domain.errors import NotFound
 from shared.domain.ids import derive_id
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice
-from shared.domain.payment import Allocation, ChargeOutcome, CreditBalance, Payment, attempt_id
+from shared.domain.payment import Allocation, ChargeOutcome, CreditBalance, Payment, PaymentMethod, attempt_id
 from shared.domain.retry import ASK_A_PERSON_AFTER, RETRY_STALE, next_attempt, next_check
 from shared.domain.settings import Settings
 from shared.domain.task import Task
@@ -128,9 +128,9 @@ def _rescheduled(payment: Payment, invoice: Invoice, customer: Customer, setting
     if invoice.autopay_ended or (by_hand and (payment.hard or not _automatic(invoice, customer, ports))):
         return invoice
     on = local_on(payment.at, customer, settings)
-    if payment.hard and _tried_early(payment, invoice, on, ports):
-        return invoice  # the cards before it still have the retry that waits for its day
     over = _hard_for_all(payment, invoice, ports)
+    if payment.hard and not over and _tried_early(payment, invoice, on, ports):
+        return invoice  # the cards before it still have the retry that waits for its day
     again = None if over else next_attempt(settings.retries.retry_days, invoice.retries, on)
     retries = invoice.retries if payment.falls_through else invoice.retries + 1  # rules tried in one go count once
     return replace(invoice, next_attempt_on=again, retries=retries, autopay_ended=again is None)
@@ -148,13 +148,16 @@ def _automatic(invoice: Invoice, customer: Customer, ports: Ports) -> bool:
 
 
 def _hard_for_all(payment: Payment, invoice: Invoice, ports: Ports) -> bool:
-    """A hard decline ends collection, but not while another rule comes next or has a method declined only softly."""
+    """A hard decline ends collection, but not while another rule comes next or another method waits for its retry:
+    one that was declined only softly, in this run or before it.
+    """
     if not payment.hard or payment.falls_through:
         return False
-    if payment.rule_id is None:
-        return True
-    attempts = attempts_of(invoice, ports)
-    return not any(a.status == "declined" and not a.hard and a.run_id == payment.run_id for a in attempts)
+    declined = [a for a in attempts_of(invoice, ports) if a.status == "declined"]
+    waiting = [a for a in declined if a.run_id == payment.run_id or invoice.next_attempt_on is not None]
+    spent = {payment.payment_method_id, *(a.payment_method_id for a in declined if a.hard)}
+    others = {a.payment_method_id or "" for a in waiting} - spent
+    return not ports.store.get_many(PaymentMethod, [(payment.customer_id, id) for id in sorted(others)])
 
 
 def attempts_of(invoice: Invoice, ports: Ports) -> list[Payment]:

@@ -210,6 +210,27 @@ def test_a_hard_decline_of_the_new_card_leaves_the_others_their_schedule(stage):
     assert charge(stage, id, 3).payment.payment_method_id == "pm_1"
 
 
+def test_a_hard_decline_of_the_new_card_on_the_day_of_the_retry_costs_that_one_only(stage):
+    card(stage, SOFT, "succeeded")
+    id = stage.posted(due_on=TODAY)
+    charge(stage, id)
+    stage.advance(minutes=1)
+    card(stage, HARD, id="pm_2")
+    assert charge(stage, id, 3).payment.next_attempt_on == TODAY + timedelta(days=3 + 5)
+    assert charge(stage, id, 8).payment.payment_method_id == "pm_1"
+
+
+def test_a_hard_decline_ends_it_when_the_softly_declined_card_was_removed(stage):
+    card(stage, SOFT)
+    id = stage.posted(due_on=TODAY)
+    charge(stage, id)
+    stage.advance(minutes=1)
+    remove_method("pm_1", stage.ports)
+    card(stage, HARD, id="pm_2")
+    assert charge(stage, id, 1).payment.next_attempt_on is None
+    assert stage.invoice(id).autopay_ended
+
+
 def test_a_new_card_that_the_rules_do_not_name_pays_nothing(stage):
     card(stage, SOFT)
     rules(stage, "pm_1")
