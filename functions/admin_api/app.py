@@ -26,6 +26,7 @@ from functions.admin_api import (
     payments,
     settings,
     tasks,
+    templates,
     usage,
 )
 from functions.admin_api.problems import NoSuchPath, NotAllowedHere
@@ -52,6 +53,7 @@ ROUTERS: Final = (
     payments.router,
     settings.router,
     tasks.router,
+    templates.router,
     usage.router,
 )
 

@@ -81,7 +81,7 @@ def _composed(notice: Notice, customer: Customer, settings: Settings, on: date, 
     if notice.kind in ("invoice", "reminder"):
         return _invoice(notice, customer, settings, on, ports)
     if notice.kind == "account_summary":
-        data = {**_shared(customer, settings), **said_of_account(notice, customer, settings, ports)}
+        data = {**shared_data(customer, settings), **said_of_account(notice, customer, settings, ports)}
         return Composed(mail_of(notice, data, settings, ports))
     if notice.kind == CARD_EXPIRING:
         return _card(notice, customer, settings, on, ports)
@@ -114,7 +114,7 @@ def _invoice(notice: Notice, customer: Customer, settings: Settings, on: date, p
     pdf = ports.files.read(document_key(invoice.id))
     if pdf is None:
         return NotReady(invoice.id)
-    data = {**_shared(customer, settings), "invoice": _said(invoice)}
+    data = {**shared_data(customer, settings), "invoice": said_of_invoice(invoice)}
     return Composed(mail_of(notice, data, settings, ports), (Attachment(f"{invoice.number}.pdf", pdf),))
 
 
@@ -127,8 +127,8 @@ def _past_due(notice: Notice, customer: Customer, settings: Settings, on: date, 
     if not notice.by_hand and (outdated := _outdated(notice, late, customer, settings, its_class, on)) is not None:
         return Suppressed(outdated)
     data = {
-        **_shared(customer, settings), "tier": notice.tier or 1,
-        "invoices": [{**_said(i), "days_past_due": (on - i.due_on).days if i.due_on else 0} for i in late],
+        **shared_data(customer, settings), "tier": notice.tier or 1,
+        "invoices": [{**said_of_invoice(i), "days_past_due": (on - i.due_on).days if i.due_on else 0} for i in late],
         "totals": [{"currency": c, "amount": format_minor(minor, c)} for c, minor in sums(late).items()],
         **_step(notice, late, customer, its_class, on),
     }  # fmt: skip
@@ -175,14 +175,14 @@ def _payment(notice: Notice, customer: Customer, settings: Settings, ports: Port
         return Suppressed("paid")
     method = ports.store.get(PaymentMethod, customer.id, payment.payment_method_id or "")
     data = {
-        **_shared(customer, settings),
+        **shared_data(customer, settings),
         "payment": {
             "amount": format_minor(payment.amount_minor, payment.currency), "currency": payment.currency,
             "method": payment.method, "brand": method.brand if method else "", "last4": method.last4 if method else "",
             "code": payment.code or "",
         },
-        "invoice": _said(invoices[0]) if invoices else {},
-        "invoices": [{**_said(i), "amount": format_minor(paid.get(i.id, 0), i.currency)} for i in invoices],
+        "invoice": said_of_invoice(invoices[0]) if invoices else {},
+        "invoices": [{**said_of_invoice(i), "amount": format_minor(paid.get(i.id, 0), i.currency)} for i in invoices],
         "next_attempt_on": str(payment.next_attempt_on) if payment.next_attempt_on else None,
         "final": payment.next_attempt_on is None and any(i.autopay_ended for i in invoices),
     }  # fmt: skip
@@ -195,7 +195,7 @@ def _card(notice: Notice, customer: Customer, settings: Settings, on: date, port
         return Suppressed("card_removed")
     following = expires_first(method, customer, on, ports)
     data = {
-        **_shared(customer, settings),
+        **shared_data(customer, settings),
         "card": {
             "brand": method.brand, "last4": method.last4, "expires": f"{method.exp_month:02d}/{method.exp_year:04d}"
         },
@@ -217,12 +217,14 @@ def sums(invoices: Iterable[Invoice]) -> dict[str, int]:
     return dict(sorted(totals.items()))
 
 
-def _shared(customer: Customer, settings: Settings) -> dict[str, object]:
+def shared_data(customer: Customer, settings: Settings) -> dict[str, object]:
+    """What every mail may say."""
     business = {"name": settings.business.name, "email": settings.business.email_from}
     return {"business": business, "customer": {"name": customer.name}, "pay_url": None}
 
 
-def _said(invoice: Invoice) -> Mapping[str, object]:
+def said_of_invoice(invoice: Invoice) -> Mapping[str, object]:
+    """An invoice as templates know it: text only."""
     return {
         "number": invoice.number or "", "invoice_date": str(invoice.invoice_date),
         "due_on": str(invoice.due_on) if invoice.due_on else None,

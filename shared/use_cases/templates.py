@@ -111,7 +111,7 @@ def put_template(
 
 
 def reset_template(name: str, ports: Ports, *, by: str, expect: Callable[[int], None]) -> Template | None:
-    """Back to the default; None for a name of the admin's own, which is gone then. Refused while the settings use it."""
+    """Back to the default; None for a name of the admin's own, which is gone. Refused while the settings use it."""
     for _ in range(CONFLICT_RETRIES):
         before = ports.store.get(StoredTemplate, PARTITION, name)
         current = _counting(name, before)

@@ -160,3 +160,54 @@ def test_a_summary_that_did_not_go_out_is_part_of_the_next_one(world):
     world.to("2026-03-01")
     (mail,) = summary_mails(world, acme)
     assert "- 2026-01-01, Invoice A-1: USD 100.00" in moves(mail)
+
+
+# ---- mails in an admin's words ----------------------------------------------------------------------------------
+
+
+def mine(subject, **parts):
+    return {"subject": subject, "text": "Dear {{ customer.name }}", "html": "<p>{{ customer.name }}</p>"} | parts
+
+
+def test_mails_are_sent_in_the_admin_s_words_until_they_are_taken_back(world):
+    world.settings(automations={"send_new_invoices": {"enabled": True}})
+    acme = world.customer()
+    address = world.get(f"/v1/customers/{acme}")["email"]
+    world.put("/v1/templates/invoice", mine("Our invoice {{ invoice.number }}"))
+    world.invoice(acme, number="A-1")
+    world.rest()
+    world.delete("/v1/templates/invoice")
+    world.invoice(acme, number="A-2")
+    world.rest()
+    first, second = (m["subject"] for m in world.emails(address))
+    assert first == "Our invoice A-1"
+    assert second != "Our invoice A-2"
+    assert "A-2" in second
+
+
+def test_a_template_that_fails_on_a_real_mail_gives_way_to_the_default_and_one_task(world):
+    world.settings(automations={"send_new_invoices": {"enabled": True}})
+    odd = '{% if customer.name == "Odd" %}{{ invoice.nothing }}{% endif %}Hello'
+    world.put("/v1/templates/invoice", mine("Mine {{ invoice.number }}", text=odd))
+    acme = world.customer(name="Odd")
+    for number in ("A-1", "A-2"):
+        world.invoice(acme, number=number)
+    world.rest()
+    assert world.notices(acme) == ["invoice", "invoice"]
+    subjects = {m["subject"] for m in world.emails()}
+    assert len(subjects) == 2
+    assert not any(s.startswith("Mine") for s in subjects)
+    (task,) = (t for t in world.all("/v1/tasks") if t["kind"] == "template_failed")
+    assert "template invoice" in task["reason"]
+    assert "text line 1" in task["reason"]
+
+
+def test_a_tier_sends_the_template_that_it_names(world):
+    world.put("/v1/templates/final_call", mine("Final call for {{ invoices[0].number }}"))
+    tiers = [{"from_days": 1, "template": "final_call"}]
+    world.settings(automations={"past_due": {"enabled": True, "tiers": tiers}})
+    late = world.customer(terms_days=3)
+    world.invoice(late, number="A-1")
+    world.to("2026-01-05")
+    assert world.notices(late) == ["past_due_1"]
+    assert [m["subject"] for m in world.emails()][-1] == "Final call for A-1"

@@ -45,6 +45,8 @@ def test_viewers_only_read_operators_write_and_admins_steer():
         ("PATCH", "/v1/settings"),
         ("POST", "/v1/customer-classes"),
         ("PUT", "/v1/customer-classes/<class_id>"),
+        ("PUT", "/v1/templates/<name>"),
+        ("DELETE", "/v1/templates/<name>"),
     }
     assert {role for (method, _), role in needed.items() if method != "GET"} == {"operator", "admin"}
     assert set(NEEDS) <= set(needed), "the table names a route that does not exist"

@@ -1,0 +1,66 @@
+"""Mail templates: read, changed, tried out and taken back."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from functions.admin_api.calls import Answer, Call, expect
+from functions.admin_api.listing import PAGING, Source, page_of, pairs
+from functions.admin_api.routing import endpoint, new_router
+from shared.contracts.api_fields import refuse
+from shared.contracts.api_templates import PreviewBody, TemplateBody, mail_json, template_json
+from shared.ports import Page
+from shared.rendering.mail import MailTemplate
+from shared.use_cases.preview_template import preview_template
+from shared.use_cases.templates import Template, put_template, reset_template, template_of, templates_of
+
+router = new_router()
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+@endpoint(router, "GET", "/v1/templates", filters=PAGING)
+def list_templates(call: Call[Any]) -> Answer:
+    """All templates by name: those that Paidup comes with, as they count, and the admins' own."""
+
+    def known(after: str | None, most: int) -> Page[Template]:
+        found = [t for t in templates_of(call.ports) if after is None or t.content.name > after]
+        return Page(tuple(found[:most]), found[most - 1].content.name if len(found) > most else None)
+
+    source: Source[Template] = Source(known, lambda t: t.content.name)
+    return page_of(call, [source], pairs, lambda found: [template_json(t) for t in found])
+
+
+@endpoint(router, "GET", "/v1/templates/<name>")
+def get_template(call: Call[Any], name: str) -> Answer:
+    """One template, as it counts."""
+    return Answer(200, template_json(template_of(name, call.ports)))
+
+
+@endpoint(router, "PUT", "/v1/templates/<name>", body=TemplateBody)
+def replace_template(call: Call[TemplateBody], name: str) -> Answer:
+    """Change a template, or add one for tiers and triggers to name. One that does not render is refused."""
+    body = call.body
+    if body.name not in (None, name):
+        refuse("name", "must be that of the path, or left out")
+    if not _NAME.fullmatch(name):
+        refuse("name", "must begin with a small letter and have small letters, digits and _ only")
+    content = MailTemplate(name, body.subject, body.text, body.html)
+    done, new = put_template(content, call.ports, by=call.caller.id, expect=lambda version: expect(call, version))
+    return Answer(201 if new else 200, template_json(done))
+
+
+@endpoint(router, "DELETE", "/v1/templates/<name>")
+def delete_template(call: Call[Any], name: str) -> Answer:
+    """Back to the default, which is answered; a template of an admin's own is gone (204)."""
+    left = reset_template(name, call.ports, by=call.caller.id, expect=lambda version: expect(call, version))
+    return Answer(200, template_json(left)) if left else Answer(204)
+
+
+@endpoint(router, "POST", "/v1/templates/<name>/preview", body=PreviewBody)
+def preview(call: Call[PreviewBody], name: str) -> Answer:
+    """The mail with sample data or a customer's; parts in the body are tried in place of the template's."""
+    body, counting = call.body, template_of(name, call.ports).content
+    parts = {part: getattr(body, part) or getattr(counting, part) for part in ("subject", "text", "html")}
+    return Answer(200, mail_json(preview_template(MailTemplate(name, **parts), body.customer_id, call.ports)))
