@@ -122,8 +122,8 @@ class Store(Protocol):
         """
 
     def commit(self, *changes: Change) -> None:
-        """All of at most COMMIT_MAX changes, or none. Raises Conflict when a condition fails, Unavailable when throttled
-        or nobody answers.
+        """All of at most COMMIT_MAX changes, or none. Raises Conflict when a condition fails, Unavailable when throttled or
+        nobody answers.
 
         Committing the very same changes again after an answer was lost is recognised, and is not a conflict.
         """
@@ -149,7 +149,6 @@ INVOICES_OPEN = Index(
 )  # sharded by customer, posted with residual > 0; sort: customer#due_on#id
 PAYMENTS = Index("payments", Payment)  # sharded by payment; sort: at#id
 PAYMENTS_BY_CUSTOMER = Index("payments_by_customer", Payment)  # sort: at#id
-PAYMENTS_BY_INVOICE = Index("payments_by_invoice", Payment)  # attempts only; sort: attempt
 PAYMENTS_UNRESOLVED = Index("payments_unresolved", Payment)  # sharded, those awaited; sort: next_check_at#id
 NOTICES = Index("notices", Notice)  # sharded by notice; sort: created_at#id
 NOTICES_BY_CUSTOMER = Index("notices_by_customer", Notice)  # sort: created_at#id

@@ -61,6 +61,11 @@ def _instant(at: datetime | None) -> str:
     return f"{at.isoformat(timespec='microseconds')[:26]}Z" if at else ""
 
 
+def _active(run: BillRun | PaymentRun) -> str | None:
+    """Runs that something is still to be done about; a completed bill run waits for a person."""
+    return ALL if run.status in ("pending", "generating", "posting", "waiting", "collecting") else None
+
+
 def _due(run: BillRun | PaymentRun) -> str:
     return f"{_instant(run.scheduled_for or run.created_at)}#{run.id}"
 
@@ -128,18 +133,17 @@ KINDS: tuple[Kind, ...] = (
     Kind(Payment, "payments", "payment", lambda e: e.id, indexes=(
         IndexRule(ports.PAYMENTS, lambda e: _shard(e.id), _paid_at),
         IndexRule(ports.PAYMENTS_BY_CUSTOMER, lambda e: e.customer_id, _paid_at),
-        IndexRule(ports.PAYMENTS_BY_INVOICE, lambda e: e.invoice_id, lambda e: f"{e.attempt or 0:04d}#{e.id}"),
         IndexRule(ports.PAYMENTS_UNRESOLVED, lambda e: _shard(e.id) if e.awaited else None,
                   lambda e: f"{_instant(e.next_check_at)}#{e.id}"),
     )),
     Kind(HeardEvent, "payments", "heard", lambda e: e.id, expires=lambda e: e.expires_at),
     Kind(BillRun, "runs", "bill_run", lambda e: e.id, indexes=(
         IndexRule(ports.BILL_RUNS, lambda e: ALL, _created),
-        IndexRule(ports.BILL_RUNS_ACTIVE, lambda e: ALL if e.status in ("pending", "generating", "posting") else None, _due),
+        IndexRule(ports.BILL_RUNS_ACTIVE, _active, _due),
     )),
     Kind(PaymentRun, "runs", "payment_run", lambda e: e.id, indexes=(
         IndexRule(ports.PAYMENT_RUNS, lambda e: ALL, _created),
-        IndexRule(ports.PAYMENT_RUNS_ACTIVE, lambda e: ALL if e.status in ("pending", "waiting", "collecting") else None, _due),
+        IndexRule(ports.PAYMENT_RUNS_ACTIVE, _active, _due),
     )),
     Kind(Chunk, "runs", "chunk#", lambda e: e.run_id,
          lambda e: f"{e.phase}#{e.round:04d}#{'done' if e.done else 'open'}#{e.number:06d}"),
