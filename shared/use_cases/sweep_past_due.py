@@ -30,6 +30,7 @@ RUNS_WAITED_FOR_MAX = 1_000  # occurrences of the payment run within its limit o
 ENTRIES_MAX = 1_000_000  # open invoices or states in one shard
 EASTMOST = timedelta(hours=14)  # no local date is further ahead of UTC
 WESTMOST = timedelta(hours=-12)  # nor further behind
+A_DAY = timedelta(days=1)
 CLASS_PAGES_MAX = 50
 
 
@@ -54,7 +55,7 @@ def sweep_past_due(ports: Ports) -> Swept:
     if not ready:
         return Swept(waiting=bool(due))
     try:
-        found = _sweep_days(ready[-1], mark, settings, ports)
+        found = _sweep_days(ready, mark, settings, ports)
     except Conflict:
         return Swept()  # another tick is at it
     return Swept(len(ready), found, waiting=len(ready) < len(due))
@@ -91,14 +92,15 @@ def _waits(at: datetime, settings: Settings, ports: Ports) -> bool:
     return any(r.status in ("pending", "waiting", "collecting") for r in runs)
 
 
-def _sweep_days(at: datetime, mark: Watermark, settings: Settings, ports: Ports) -> int:
-    """Enqueue everyone with something to do since the mark; a sweep that was cut off goes on where it stopped.
+def _sweep_days(ready: Sequence[datetime], mark: Watermark, settings: Settings, ports: Ports) -> int:
+    """Enqueue everyone with something to do at these occurrences; a sweep that was cut off goes on where it stopped.
 
-    Doing a shard again enqueues nobody twice to any effect. How many were enqueued.
+    Days without an occurrence of their own, such as a weekend, belong to the next one that has; a day on which the job
+    was switched on, to its own. Doing a shard again enqueues nobody twice to any effect. How many were enqueued.
     """
-    found = 0
+    found, at = 0, ready[-1]
     first = int(mark.cursor or 0) if mark.occurrence == at else 0
-    sweep = _sweep_of(at, mark.through, settings, ports)
+    sweep = _sweep_of(at, min(mark.through, ready[0] - A_DAY), settings, ports)
     for shard in range(first, SHARDS):
         found += _sweep_shard(str(shard), sweep, ports)
         last = shard == SHARDS - 1
