@@ -146,8 +146,8 @@ def settle_refund(payment_id: str, ordinal: int, outcome: ChargeOutcome, ports: 
         refund = payment.open_refund
         if refund is None or refund.ordinal != ordinal:
             return payment
-        changes, settled = _settlement(payment, refund, outcome, asked, ports)
         try:
+            changes, settled = _settlement(payment, refund, outcome, asked, ports)
             ports.store.commit(*changes)
         except Conflict:
             continue
@@ -175,7 +175,11 @@ def _settlement(
 
 
 def _reopened(parts: Sequence[Allocation], ports: Ports) -> list[Change]:
-    return [Save(invoice_of(ports, part.invoice_id).reopened(part.amount_minor)) for part in parts]
+    """The invoices with what is given back owed again. If it is already, the payment has changed too: Conflict."""
+    invoices = [invoice_of(ports, part.invoice_id) for part in parts]
+    if any(part.amount_minor > i.total_minor - i.residual_minor for part, i in zip(parts, invoices, strict=True)):
+        raise Conflict(())
+    return [Save(i.reopened(part.amount_minor)) for part, i in zip(parts, invoices, strict=True)]
 
 
 def _still_open(payment: Payment, refund: Refund, asked: bool, ports: Ports) -> tuple[list[Change], Payment]:

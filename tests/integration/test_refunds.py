@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from infra.local.invoker import SimulatedCrash
 from shared.domain.customer import Customer
 from shared.domain.errors import Invalid, NotFound, Refused
-from shared.domain.invoice import Invoice, Line
-from shared.domain.payment import Allocation, ChargeOutcome, CreditBalance, Payment
+from shared.domain.invoice import Line
+from shared.domain.payment import Allocation, ChargeOutcome, Payment
 from shared.domain.runs import PaymentRun
 from shared.domain.task import Task
 from shared.ports import Unavailable
@@ -26,6 +26,7 @@ from shared.use_cases.reconcile_payments import reconcile_payments
 from shared.use_cases.record_payment import ManualPayment, record_payment
 from shared.use_cases.refund_payment import REFUNDS_MAX, refund_payment
 from shared.use_cases.void_invoice import void_invoice
+from tests.integration.ledger import assert_balanced, credit_of
 from tests.integration.stage import Meddling, Stage
 
 DUE = date(2026, 1, 20)
@@ -87,34 +88,9 @@ def refund(stage, payment, amount=None, ports=None):
     return refund_payment(payment.id, amount, ports or stage.ports, "ada")
 
 
-def credit(stage):
-    balance = stage.get(CreditBalance, "cus_a", "USD")
-    return balance.amount_minor if balance else 0
-
-
 def given_back(stage):
     """What the gateway believes was given back in all."""
     return sum(c.refunded_minor for c in stage.gateway.charges)
-
-
-def assert_balanced(stage):
-    """What is owed net of credit is everything posted less everything that came in and was not given back."""
-    invoices = [i for i in stage.every(Invoice) if i.status == "posted"]
-    payments = [p for p in stage.every(Payment) if p.status in ("succeeded", "refunded") and p.method != "credit"]
-    owed = sum(i.residual_minor for i in invoices) - credit(stage)
-    posted = sum(i.total_minor for i in invoices)
-    reserved = sum(p.open_refund.credit_minor for p in payments if p.open_refund)
-    assert owed - reserved == posted - sum(p.amount_minor - p.refunded_minor for p in payments)
-    for invoice in (i for i in invoices if i.total_minor > 0):
-        parts = [a for p in stage.every(Payment) for a in settled_parts(p)]
-        paid = sum(a.amount_minor for a in parts if a.invoice_id == invoice.id)
-        assert invoice.residual_minor == invoice.total_minor - paid
-
-
-def settled_parts(payment):
-    """What it pays at present: a refund under way has not reopened anything yet."""
-    waiting = payment.open_refund.reopened if payment.open_refund else ()
-    return (*payment.allocations_left(), *waiting)
 
 
 # ---- what it gives back ---------------------------------------------------------------------------------------
@@ -181,9 +157,9 @@ def test_what_became_credit_is_taken_from_credit_first(stage):
     stage.posted(id="inv_1", due_on=DUE)
     payment = cheque(stage, 150_00)
     refund(stage, payment, 40_00)
-    assert (credit(stage), stage.invoice("inv_1").residual_minor) == (10_00, 0)
+    assert (credit_of(stage), stage.invoice("inv_1").residual_minor) == (10_00, 0)
     refund(stage, payment, 40_00)
-    assert (credit(stage), stage.invoice("inv_1").residual_minor) == (0, 30_00)
+    assert (credit_of(stage), stage.invoice("inv_1").residual_minor) == (0, 30_00)
 
 
 def test_credit_that_was_spent_cannot_be_given_back(stage):
@@ -203,10 +179,10 @@ def test_credit_that_came_from_elsewhere_is_not_given_back_with_it(stage):
     payment = cheque(stage, 100_00)
     cheque(stage, 70_00, id="pay_credit")
     refund(stage, payment)
-    assert (credit(stage), stage.invoice("inv_1").residual_minor) == (70_00, 100_00)
+    assert (credit_of(stage), stage.invoice("inv_1").residual_minor) == (70_00, 100_00)
 
 
-def test_an_overpayment_by_card_is_given_back_from_credit(stage):
+def test_an_overpayment_by_card_is_given_back_from_credit_of(stage):
     """A cheque came in while the charge was under way, so the charge became credit."""
     id = stage.posted(due_on=DUE)
     stage.gateway.behave("tok_pm_1", ["timeout_charged"])
@@ -214,9 +190,9 @@ def test_an_overpayment_by_card_is_given_back_from_credit(stage):
     cheque(stage, 100_00)
     stage.advance(minutes=5)
     reconcile_payments(stage.ports)
-    assert credit(stage) == 100_00
+    assert credit_of(stage) == 100_00
     assert refund(stage, payment).status == "refunded"
-    assert (credit(stage), stage.invoice(id).residual_minor) == (0, 0)
+    assert (credit_of(stage), stage.invoice(id).residual_minor) == (0, 0)
 
 
 # ---- what cannot be given back --------------------------------------------------------------------------------
@@ -285,7 +261,7 @@ def test_credit_set_aside_for_a_refund_comes_back_when_there_is_none(stage, word
     stage.gateway.script = [word]
     with pytest.raises((Refused, Unavailable)):
         refund(stage, payment)
-    assert credit(stage) == 100_00
+    assert credit_of(stage) == 100_00
 
 
 def overpaid_by_card(stage):
@@ -347,7 +323,7 @@ def test_credit_set_aside_for_a_refund_cannot_be_spent_meanwhile(stage):
     assert apply_credit("cus_a", "USD", stage.ports) == []
     stage.advance(minutes=5)
     reconcile_payments(stage.ports)
-    assert (credit(stage), stage.invoice("inv_new").residual_minor) == (0, 100_00)
+    assert (credit_of(stage), stage.invoice("inv_new").residual_minor) == (0, 100_00)
 
 
 def test_a_person_is_asked_after_a_week_without_an_answer(stage):
@@ -432,7 +408,7 @@ def test_an_invoice_whose_payment_was_given_back_can_be_voided(stage):
     assert void_invoice(payment.invoice_id, stage.ports).status == "void"
 
 
-def test_what_was_paid_on_an_invoice_that_is_void_by_now_is_given_back_from_credit(stage):
+def test_what_was_paid_on_an_invoice_that_is_void_by_now_is_given_back_from_credit_of(stage):
     """It was voided between the charge and the word that it had failed, which was wrong."""
     id = stage.posted(due_on=DUE)
     stage.gateway.behave("tok_pm_1", ["timeout_charged"])
@@ -442,7 +418,7 @@ def test_what_was_paid_on_an_invoice_that_is_void_by_now_is_given_back_from_cred
     stage.advance(minutes=5)
     reconcile_payments(stage.ports)
     assert refund(stage, payment).status == "refunded"
-    assert (credit(stage), stage.invoice(id).status, stage.invoice(id).residual_minor) == (0, "void", 0)
+    assert (credit_of(stage), stage.invoice(id).status, stage.invoice(id).residual_minor) == (0, "void", 0)
 
 
 @pytest.mark.parametrize("service", ["suspended", "terminated"])
@@ -492,7 +468,7 @@ def test_the_account_balances_whatever_is_paid_and_given_back(steps):
         except (Refused, Invalid, Unavailable):
             pass
         assert_balanced(stage)
-        assert credit(stage) >= 0
+        assert credit_of(stage) >= 0
     stage.advance(days=1)
     reconcile_payments(stage.ports)
     assert_balanced(stage)
