@@ -1,7 +1,7 @@
-"""Collections against an independent, slow model: payments, credits, pauses, holds, promises, days with ticks or without.
+"""Collections against an independent, slow model: payments, credits, pauses, holds, promises, and days.
 
-The model knows the rules of PRODUCT 9 and nothing of how they are carried out: it looks at every day, one after another,
-tries every month for a fee, and keeps plain lists.
+The model knows the rules of PRODUCT 9 and nothing of how they are carried out: it looks at every day in its turn, tries
+every month for a fee, and keeps plain lists. Ticks come on each day, or one for many.
 """
 
 from __future__ import annotations
