@@ -6,17 +6,20 @@ from typing import Any, Final
 
 from functions.admin_api.calls import Answer, Call
 from functions.admin_api.listing import PAGING, WEIGHT_MAX, indexed, page_of, stored
+from functions.admin_api.problems import NotReady
 from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_bill_runs import BillRunBody, bill_run_json, summary_json
 from shared.contracts.api_fields import iso
 from shared.contracts.api_invoices import invoice_json
-from shared.domain.errors import Refused
+from shared.contracts.messages import MakePrintBatch
+from shared.domain.errors import NotFound, Refused
 from shared.domain.runs import BillRun
 from shared.ports import BILL_RUNS, Ports
 from shared.use_cases.bill_runs import bill_run_of, bill_run_summary
 from shared.use_cases.cancel_bill_run import cancel_bill_run
 from shared.use_cases.post_invoices import post_now, start_posting
 from shared.use_cases.preview_bill_run import Preview, preview_bill_run
+from shared.use_cases.print_batch import PARTS_MAX, batch_key, maybe_to_print
 from shared.use_cases.send_notice import send_run
 from shared.use_cases.start_bill_run import BillRunRequest, start_bill_run
 
@@ -79,6 +82,29 @@ def send_bill_run(call: Call[Any], bill_run_id: str) -> Answer:
 def cancel_run(call: Call[Any], bill_run_id: str) -> Answer:
     """Delete the drafts of a run of which nothing is posted; their periods become billable again."""
     return Answer(200, shown(cancel_bill_run(bill_run_id, call.ports), call.ports))
+
+
+def part(value: str) -> int:
+    if not (value.isascii() and value.isdecimal() and 1 <= int(value[:9]) <= PARTS_MAX):
+        raise ValueError(f"must be 1 to {PARTS_MAX}")
+    return int(value)
+
+
+@endpoint(router, "GET", "/v1/bill-runs/<bill_run_id>/print-batch", filters={"part": part})
+def get_print_batch(call: Call[Any], bill_run_id: str) -> Answer:
+    """One PDF of the posted invoices that go out on paper, in address order; of more than 1,000, one of its parts."""
+    run = bill_run_of(bill_run_id, call.ports)
+    if run.status == "posting":
+        raise NotReady("the run is being posted: ask again when it is done")
+    number: int = call.query.get("part", 1)
+    content = call.ports.files.read(batch_key(run, number, call.ports))
+    if content is None and maybe_to_print(run.id, call.ports):
+        call.ports.queue.send("document", [MakePrintBatch(run_id=run.id, part=number).body()])
+        raise NotReady("the print batch is being made: ask again in a moment")
+    if not content:
+        raise NotFound("invoice to print in bill run", run.id)
+    name = f'inline; filename="{run.id}-print-{number}.pdf"'
+    return Answer(200, content, "application/pdf", {"Content-Disposition": name})
 
 
 def _previewed(preview: Preview) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Render one invoice's PDF per queue record. The only function that carries the typesetter."""
+"""Render one invoice's PDF, or the paper of a run, per queue record. The only function that carries the typesetter."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from shared.bootstrap import ports
-from shared.contracts.messages import RenderInvoice, read
+from shared.contracts.messages import MakePrintBatch, RenderInvoice, read
 from shared.observability import handle_batch, observed, report
+from shared.use_cases.print_batch import make_print_batch
 from shared.use_cases.render_document import render_document
 
 
 def render(record: SQSRecord) -> None:
-    message = read(record.body, RenderInvoice)
+    message = read(record.body, RenderInvoice | MakePrintBatch)
+    if isinstance(message, MakePrintBatch):
+        make_print_batch(message.run_id, message.part, ports())
+        report("print_batch_made", bill_run_id=message.run_id)
+        return
     done = render_document(message.invoice_id, ports())
     report("document_rendered" if done else "document_of_a_draft", invoice_id=message.invoice_id)
 

@@ -70,6 +70,13 @@ class RenderInvoice(Message, tag="render_invoice", frozen=True):
     invoice_id: str
 
 
+class MakePrintBatch(Message, tag="make_print_batch", frozen=True):
+    """document: render and store a part (from 1) of what of a bill run goes out on paper."""
+
+    run_id: str
+    part: int = 1
+
+
 class SelectInvoices(Message, tag="select_invoices", frozen=True):
     """charge: go on choosing the invoices of a payment run."""
 

@@ -71,7 +71,7 @@ def _compiler() -> typst.Compiler:
 
 def _view(document: Mapping[str, Any]) -> dict[str, object]:
     heading, number_label, addressee, total_label, balance_label, _ = WORDS[_kind(document)]
-    currency, number = _text(document["currency"]), _text(document["number"])
+    currency, number = text_of(document["currency"]), text_of(document["number"])
     seller, customer = document["seller"], document["customer"]
     issued = date.fromisoformat(document["invoice_date"])
     cells = [_cells(line) for line in document["lines"]]
@@ -84,18 +84,18 @@ def _view(document: Mapping[str, Any]) -> dict[str, object]:
         "date": {"year": issued.year, "month": issued.month, "day": issued.day},
         "heading": heading,
         "addressee": addressee,
-        "seller": {"name": _wrappable(seller["name"]), "email": _text(seller.get("email"))},
-        "customer": {"name": _wrappable(customer["name"]), "details": _details(customer)},
+        "seller": {"name": wrappable(seller["name"]), "email": text_of(seller.get("email"))},
+        "customer": {"name": wrappable(customer["name"]), "details": _details(customer)},
         "facts": facts,
         "headline": _headline(document),
         "columns": ["Description", "Service period", "Quantity", "Unit price", f"Amount ({currency})"],
         "widths": widths,
-        "lines": [(_wrappable(name, int(widths["name"] // WIDEST_CHAR_PT)), *rest) for name, *rest in cells],
+        "lines": [(wrappable(name, int(widths["name"] // WIDEST_CHAR_PT)), *rest) for name, *rest in cells],
         "sums": _sums(document, total_label),
         "balance": (balance_label, _money(document["balance"], currency)),
         "pay": _pay(document),
-        "note": [_wrappable(part) for part in str(document.get("note") or "").splitlines()],
-        "footer": " · ".join(filter(None, (_text(seller["name"]), _text(seller.get("email"))))),
+        "note": [wrappable(part) for part in str(document.get("note") or "").splitlines()],
+        "footer": " · ".join(filter(None, (text_of(seller["name"]), text_of(seller.get("email"))))),
     }
 
 
@@ -108,12 +108,12 @@ def _kind(document: Mapping[str, Any]) -> str:
 
 def _details(customer: Mapping[str, Any]) -> list[str]:
     given = (*customer.get("address_lines", ()), customer.get("email"))
-    return [_wrappable(part) for part in given if part]
+    return [wrappable(part) for part in given if part]
 
 
 def _headline(document: Mapping[str, Any]) -> str:
     """The one sentence to read: what is owed by when, or what is credited."""
-    currency, balance, kind = _text(document["currency"]), document["balance"], _kind(document)
+    currency, balance, kind = text_of(document["currency"]), document["balance"], _kind(document)
     if kind == "credit_memo":
         return f"{_money(document['total'], currency)} credited to your account"
     if not _owed(balance):
@@ -123,23 +123,23 @@ def _headline(document: Mapping[str, Any]) -> str:
 
 
 def _sums(document: Mapping[str, Any], total_label: str) -> list[tuple[str, str]]:
-    rate = _text(document.get("tax_rate_percent"))
+    rate = text_of(document.get("tax_rate_percent"))
     taken_label = WORDS[_kind(document)][5]
     sums = [
-        ("Subtotal", _text(document["subtotal"])),
-        (f"Tax {rate} %" if rate else "Tax", _text(document["tax"])),
-        (total_label, _text(document["total"])),
+        ("Subtotal", text_of(document["subtotal"])),
+        (f"Tax {rate} %" if rate else "Tax", text_of(document["tax"])),
+        (total_label, text_of(document["total"])),
     ]
     if _nonzero(document["paid"]):
-        sums.append((taken_label, _text(document["paid"])))
+        sums.append((taken_label, text_of(document["paid"])))
     return sums
 
 
 def _cells(line: Mapping[str, Any]) -> list[str]:
     """Name, service period, quantity, unit price, amount."""
     period = _period(line.get("service_start"), line.get("service_end"))
-    figures = (_text(line.get(key)) for key in ("quantity", "unit_amount", "amount"))
-    return [_text(line["name"]), period, *figures]
+    figures = (text_of(line.get(key)) for key in ("quantity", "unit_amount", "amount"))
+    return [text_of(line["name"]), period, *figures]
 
 
 def _widths(cells: list[list[str]], currency: str) -> dict[str, float]:
@@ -165,7 +165,7 @@ def _pay(document: Mapping[str, Any]) -> dict[str, str | None] | None:
     if url and len(url) <= MAX_URL_CHARS:
         how = "Scan the code or open the link to see your open invoices and pay. No password is needed."
         return {"heading": "Pay online", "how": how, "url": url, "qr": _qr(url)}
-    number, email = _text(document["number"]), _text(document["seller"].get("email"))
+    number, email = text_of(document["number"]), text_of(document["seller"].get("email"))
     how = f"Please quote {number} with your payment." + (f" Questions? Write to {email}." if email else "")
     return {"heading": "How to pay", "how": how, "url": None, "qr": None}
 
@@ -183,7 +183,7 @@ def _qr(url: str) -> str:
 # ---- words and figures
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """A value as one clean line; None is empty."""
     if value is None:
         return ""
@@ -191,22 +191,22 @@ def _text(value: object) -> str:
     return text if len(text) <= MAX_TEXT_CHARS else text[: MAX_TEXT_CHARS - 1] + "…"
 
 
-def _wrappable(value: object, chars: int = ADDRESS_CHARS) -> str:
+def wrappable(value: object, chars: int = ADDRESS_CHARS) -> str:
     """Like `_text`, with places to break inside words of more than `chars`."""
-    text = _text(value)
+    text = text_of(value)
     return re.sub(rf"\S{{{chars}}}(?=\S)", "\\g<0>\u200b", text) if len(text) > chars else text
 
 
 def _money(amount: object, currency: str) -> str:
-    return f"{currency}\u00a0{_text(amount)}"
+    return f"{currency}\u00a0{text_of(amount)}"
 
 
 def _nonzero(amount: object) -> bool:
-    return any(unicodedata.decimal(char, 0) for char in _text(amount))
+    return any(unicodedata.decimal(char, 0) for char in text_of(amount))
 
 
 def _owed(amount: object) -> bool:
-    return _nonzero(amount) and not _text(amount).startswith(("-", "−", "("))
+    return _nonzero(amount) and not text_of(amount).startswith(("-", "−", "("))
 
 
 def _day(on: date) -> str:

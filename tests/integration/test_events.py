@@ -25,6 +25,7 @@ from shared.domain.notice import Notice
 from shared.domain.payment import Payment
 from shared.domain.runs import BillRun, Chunk
 from shared.ports import BILL_RUNS, INVOICES_BY_RUN, NOTICES_BY_CUSTOMER, NOTICES_BY_RUN, PAYMENT_RUNS
+from shared.use_cases.print_batch import batch_key
 from tests.integration.sample_world import NOW, make_sample_world
 
 EVENTS = TEMPLATE.parent / "events"
@@ -176,6 +177,9 @@ EFFECTS = {
 
 
 @pytest.mark.parametrize("name", DIRECT)
+    "render_pdf/render/make_print_batch.json": lambda c: (
+        c.ports.files.read(batch_key(c.ports.store.get(BillRun, "brn_posted"), 1, c.ports)) == b""
+    ),  # everybody is mailed
 def test_the_payload_runs_through_its_handler_with_the_expected_effect(cloud, name):
     function = FUNCTIONS[name.rpartition("/")[0]]
     answer = invoke(cloud, function, PAYLOADS[name])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import pytest
+from pypdf import PdfReader
 
 SUMMARY = {"enabled": True, "schedule": "0 8 1 * *"}
 
@@ -211,3 +214,76 @@ def test_a_tier_sends_the_template_that_it_names(world):
     world.to("2026-01-05")
     assert world.notices(late) == ["past_due_1"]
     assert [m["subject"] for m in world.emails()][-1] == "Final call for A-1"
+
+
+# ---- paper ------------------------------------------------------------------------------------------------------
+
+
+def paper(world, run, status=200):
+    """A run's print batch, after the 503 that says it is being made."""
+    path = f"/v1/bill-runs/{run}/print-batch"
+    code, headers, content = world.client.request("GET", path)
+    if code == 503:
+        assert int(headers["Retry-After"]) > 0
+        world.settle()
+        code, _, content = world.client.request("GET", path)
+    assert code == status
+    return content
+
+
+def address(country, postal_code, city):
+    return {"line1": "Street 1", "country": country, "postal_code": postal_code, "city": city}
+
+
+def run_for(world, *customers):
+    run = world.post("/v1/bill-runs", {"customer_ids": list(customers), "auto_post": False})["id"]
+    world.settle()
+    return run
+
+
+def test_a_run_s_paper_is_one_file_in_address_order_and_the_same_each_time(world):
+    zurich = world.customer(name="Zuger", delivery=["print"], address=address("CH", "8001", "Zürich"))
+    berlin = world.customer(name="Berger", delivery=["print", "email"], address=address("DE", "10115", "Berlin"))
+    aachen = world.customer(name="Adler", email=None, address=address("DE", "52062", "Aachen"))
+    mailed = world.customer(name="Mailer", address=address("AA", "1", "First"))
+    everybody = (aachen, berlin, mailed, zurich)
+    for customer in everybody:
+        world.contract(customer)
+    run = run_for(world, *everybody)
+    paper(world, run, status=404)  # drafts are not printed
+    world.post(f"/v1/bill-runs/{run}/post")
+    first = paper(world, run)
+    cover, *pages = pages_of(first)
+    assert [next(n for n in ("Zuger", "Berger", "Adler") if n in page) for page in pages] == [
+        "Zuger",
+        "Berger",
+        "Adler",
+    ]
+    assert "Mailer" not in cover
+    assert "no e-mail address" in cover
+    assert "3 invoices on 3 pages" in cover
+    world.days(40)
+    assert paper(world, run) == first
+
+
+def test_mail_that_bounced_goes_on_paper_the_next_time(world):
+    acme = world.customer(name="Acme", address=address("US", "02110", "Boston"))
+    mail = world.get(f"/v1/customers/{acme}")["email"]
+    world.contract(acme)
+    first = run_for(world, acme)
+    world.post(f"/v1/bill-runs/{first}/post")
+    paper(world, first, status=404)
+    world.put(f"/_local/mail/{mail}", {"outcome": "bounce"})
+    world.post(f"/v1/bill-runs/{first}/send")
+    world.rest()
+    assert [t["kind"] for t in world.all("/v1/tasks")] == ["email_bounced"]
+    world.to("2026-02-01T12:00:00Z")
+    second = run_for(world, acme)
+    assert "no_email" in world.get(f"/v1/bill-runs/{second}")["flags"]
+    world.post(f"/v1/bill-runs/{second}/post")
+    cover, _ = pages_of(paper(world, second))
+    assert "mail to its address bounced" in cover
+
+
+def pages_of(pdf):
+    return [page.extract_text() for page in PdfReader(BytesIO(pdf)).pages]
