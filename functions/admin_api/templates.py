@@ -9,9 +9,9 @@ from functions.admin_api.calls import Answer, Call, expect
 from functions.admin_api.listing import PAGING, Source, page_of, pairs
 from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_fields import refuse
-from shared.contracts.api_templates import PreviewBody, TemplateBody, mail_json, template_json
+from shared.contracts.api_templates import PreviewBody, TemplateBody
 from shared.ports import Page
-from shared.rendering.mail import MailTemplate
+from shared.rendering.mail import MailTemplate, RenderedMail
 from shared.use_cases.preview_template import preview_template
 from shared.use_cases.templates import Template, put_template, reset_template, template_of, templates_of
 
@@ -29,13 +29,13 @@ def list_templates(call: Call[Any]) -> Answer:
         return Page(tuple(found[:most]), found[most - 1].content.name if len(found) > most else None)
 
     source: Source[Template] = Source(known, lambda t: t.content.name)
-    return page_of(call, [source], pairs, lambda found: [template_json(t) for t in found])
+    return page_of(call, [source], pairs, lambda found: [_template_json(t) for t in found])
 
 
 @endpoint(router, "GET", "/v1/templates/<name>")
 def get_template(call: Call[Any], name: str) -> Answer:
     """One template, as it counts."""
-    return Answer(200, template_json(template_of(name, call.ports)))
+    return Answer(200, _template_json(template_of(name, call.ports)))
 
 
 @endpoint(router, "PUT", "/v1/templates/<name>", body=TemplateBody)
@@ -48,14 +48,14 @@ def replace_template(call: Call[TemplateBody], name: str) -> Answer:
         refuse("name", "must begin with a small letter and have small letters, digits and _ only")
     content = MailTemplate(name, body.subject, body.text, body.html)
     done, new = put_template(content, call.ports, by=call.caller.id, expect=lambda version: expect(call, version))
-    return Answer(201 if new else 200, template_json(done))
+    return Answer(201 if new else 200, _template_json(done))
 
 
 @endpoint(router, "DELETE", "/v1/templates/<name>")
 def delete_template(call: Call[Any], name: str) -> Answer:
     """Back to the default, which is answered; a template of an admin's own is gone (204)."""
     left = reset_template(name, call.ports, by=call.caller.id, expect=lambda version: expect(call, version))
-    return Answer(200, template_json(left)) if left else Answer(204)
+    return Answer(200, _template_json(left)) if left else Answer(204)
 
 
 @endpoint(router, "POST", "/v1/templates/<name>/preview", body=PreviewBody)
@@ -63,4 +63,20 @@ def preview(call: Call[PreviewBody], name: str) -> Answer:
     """The mail with sample data or a customer's; parts in the body are tried in place of the template's."""
     body, counting = call.body, template_of(name, call.ports).content
     parts = {part: getattr(body, part) or getattr(counting, part) for part in ("subject", "text", "html")}
-    return Answer(200, mail_json(preview_template(MailTemplate(name, **parts), body.customer_id, call.ports)))
+    return Answer(200, _mail_json(preview_template(MailTemplate(name, **parts), body.customer_id, call.ports)))
+
+
+def _template_json(template: Template) -> dict[str, Any]:
+    content = template.content
+    return {
+        "name": content.name,
+        "subject": content.subject,
+        "text": content.text,
+        "html": content.html,
+        "version": template.version,
+        "customised": template.customised,
+    }
+
+
+def _mail_json(mail: RenderedMail) -> dict[str, Any]:
+    return {"subject": mail.subject, "text": mail.text, "html": mail.html}

@@ -1,20 +1,18 @@
-"""Mail templates, read and shown. API.md "Shapes"."""
+"""Mail templates, as they are sent in. API.md "Shapes"."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from shared.contracts.api_fields import Body, CustomerId
-from shared.rendering.mail import RenderedMail
-from shared.rendering.sandbox import MAX_SOURCE_CHARS
-from shared.use_cases.templates import Template
 
 SUBJECT_CHARS_MAX: Final = 1_000  # of the source: what it becomes is cut shorter
+SOURCE_CHARS_MAX: Final = 100_000  # what the sandbox takes too
 
 Subject = Annotated[str, Field(max_length=SUBJECT_CHARS_MAX)]
-Source = Annotated[str, Field(max_length=MAX_SOURCE_CHARS)]
+Source = Annotated[str, Field(max_length=SOURCE_CHARS_MAX)]
 
 
 class TemplateBody(Body):
@@ -35,19 +33,3 @@ class PreviewBody(Body):
     subject: Subject | None = None
     text: Source | None = None
     html: Source | None = None
-
-
-def template_json(template: Template) -> dict[str, Any]:
-    content = template.content
-    return {
-        "name": content.name,
-        "subject": content.subject,
-        "text": content.text,
-        "html": content.html,
-        "version": template.version,
-        "customised": template.customised,
-    }
-
-
-def mail_json(mail: RenderedMail) -> dict[str, Any]:
-    return {"subject": mail.subject, "text": mail.text, "html": mail.html}

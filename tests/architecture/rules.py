@@ -46,6 +46,7 @@ INWARDS: dict[str, frozenset[str]] = {
             "shared.domain",
             "shared.observability",
             "shared.ports",
+            "shared.rendering",
             "shared.use_cases",
         }
     ),
