@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
+from shared.domain.collection import CollectionState
 from shared.domain.contract import Charge, Contract
 from shared.domain.customer import Customer, Switches
 from shared.domain.invoice import Invoice, Line, parts, totalled
 from shared.domain.notice import Notice
+from shared.domain.outbox import OutboxEvent
 from shared.domain.payment import CreditBalance, Payment, PaymentMethod, attempt_id
+from shared.domain.policy import CustomerClass, LateFee, Policy
 from shared.domain.records import Owner
 from shared.domain.runs import BillRun, Chunk, PaymentRun, Watermark
 from shared.domain.settings import (
+    AccountSummary,
     Automations,
     BillRunSettings,
     PastDue,
-    AccountSummary,
     PaymentRunSettings,
     SendNewInvoices,
     Settings,
@@ -32,7 +35,14 @@ EXPIRES = {"acme": (12, 2030), "late": (3, 2026)}
 
 
 def make_sample_world(ports: Ports) -> None:
-    for entities in (_business(), _customer("cus_acme"), _customer("cus_late"), _runs(), _mail(), _attempts()):
+    for entities in (
+        _business(),
+        *map(_customer, ("cus_acme", "cus_late")),
+        _collections(),
+        _runs(),
+        _mail(),
+        _attempts(),
+    ):
         ports.store.commit(*map(Save, entities))
     ports.files.write_once(document_key("inv_due"), PDF, "application/pdf")
 
@@ -44,6 +54,7 @@ def _business():
             payment_run=PaymentRunSettings(enabled=True),
             automations=Automations(
                 send_new_invoices=SendNewInvoices(enabled=True),
+                account_summary=AccountSummary(enabled=True, format="recent_transactions"),
                 past_due=PastDue(enabled=True, schedule="0 10 * * *"),  # before the payment run, so it need not wait
             ),
         ),
@@ -54,13 +65,14 @@ def _business():
 
 def _customer(id):
     name = id.removeprefix("cus_")
-                account_summary=AccountSummary(enabled=True, format="recent_transactions"),
     return (
         Customer(
             id=id,
             name=f"{name.capitalize()} Ltd",
             email=f"ap@{name}.example",
+            class_id="cls_strict",
             automations=Switches(enabled=True),
+            service="limited",
             created_at=YESTERDAY,
         ),
         Contract(
@@ -81,6 +93,17 @@ def _customer(id):
         Owner(f"con_{name}", id),
         PaymentMethod(f"pm_{name}", id, f"tok_{name}", "visa", "4242", *EXPIRES[name], created_at=YESTERDAY),
         Owner(f"pm_{name}", id),
+    )
+
+
+def _collections():
+    """A class that charges for lateness, and service that was limited by what has been paid since."""
+    strict = Policy(late_fee=LateFee("25.00", grace_days=3))
+    limited = {"service": "limited", "customer_id": "cus_acme"}
+    return (
+        CustomerClass("cls_strict", "Strict", strict, strict),
+        *(CollectionState(id, episode_since=YESTERDAY.date(), step="limited") for id in ("cus_acme", "cus_late")),
+        OutboxEvent("evt_limited", "customer.limited", YESTERDAY, limited),
     )
 
 

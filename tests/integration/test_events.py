@@ -164,7 +164,12 @@ EFFECTS = {
     "autopay/reconcile/tick.json": lambda c: c.ports.store.get(Payment, "pay_unknown").status == "failed",
     "autopay/webhook/payment_failed.json": lambda c: c.ports.store.get(Payment, "pay_unknown").status == "failed",
     "past_due/sweep/tick.json": lambda c: queued(c, "assess") > 0,
-    "past_due/assess/assess_customers.json": lambda c: notices(c.ports, "cus_late") == {"past_due_1"},
+    "past_due/assess/assess_customers.json": lambda c: notices(c.ports, "cus_late") == {"past_due_1", "invoice"},
+    "past_due/assess/refresh_customer.json": lambda c: c.ports.store.get(Customer, "cus_acme").service == "active",
+    "past_due/assess/publish_event.json": lambda c: [e.detail_type for e in c.bus.published] == ["customer.limited"],
+    "account_summary/sweep/tick.json": lambda c: queued(c, "summary") == SHARDS,
+    "account_summary/compose/select_summaries.json": lambda c: queued(c, "summary") == 1,
+    "account_summary/compose/summarize_accounts.json": lambda c: notices(c.ports, "cus_late") == {"account_summary"},
     "send_email/sweep/tick.json": lambda c: queued(c, "notice") == 1,
     "send_email/send/send_notice.json": lambda c: [m.mail.to for m in c.mail.sent] == ["ap@acme.example"],
     "send_email/feedback/bounce.json": lambda c: c.ports.store.get(Customer, "cus_acme").email_problem == "bounced",
@@ -172,14 +177,14 @@ EFFECTS = {
         c.ports.store.get(Customer, "cus_acme").email_problem == "complained"
     ),
     "send_email/feedback/delivery.json": lambda c: c.ports.store.get(Customer, "cus_acme").email_problem is None,
+    "render_pdf/render/make_print_batch.json": lambda c: (
+        c.ports.files.read(batch_key(c.ports.store.get(BillRun, "brn_posted"), 1, c.ports)) == b""
+    ),  # everybody is mailed
     "render_pdf/render/render_invoice.json": lambda c: c.ports.files.read("invoices/inv_posted.pdf")[:5] == b"%PDF-",
 }
 
 
 @pytest.mark.parametrize("name", DIRECT)
-    "render_pdf/render/make_print_batch.json": lambda c: (
-        c.ports.files.read(batch_key(c.ports.store.get(BillRun, "brn_posted"), 1, c.ports)) == b""
-    ),  # everybody is mailed
 def test_the_payload_runs_through_its_handler_with_the_expected_effect(cloud, name):
     function = FUNCTIONS[name.rpartition("/")[0]]
     answer = invoke(cloud, function, PAYLOADS[name])
