@@ -232,6 +232,8 @@ def _dates(facts: Facts, late: Sequence[Invoice], chased: Sequence[Invoice], on:
     for hold in (customer.hold, customer.promise, customer.pause("past_due"), *(i.hold for i in late)):
         if hold is not None and hold.through is not None and hold.through < date.max:
             yield hold.through + ONE_DAY
+    if customer.automated_since is not None:
+        yield customer.automated_since
     if facts.off(on) not in LASTING and chased:
         yield from _tier_dates(facts, chased, on)
     if customer.automations.enabled:
