@@ -90,10 +90,11 @@ KINDS: Final[Mapping[str, tuple[Data, ...]]] = MappingProxyType(
                 "more": 0,  # open invoices beyond those listed
                 "credits": [{"currency": "USD", "amount": "10.00"}],
                 "since": "1 February 2026",
-                "balances": [{"currency": "USD", "opening": "0.00", "closing": "289.95"}],
+                "balances": [{"currency": "USD", "opening": "249.95", "closing": "289.90"}],
                 "transactions": [
-                    {"on": "15 January 2026", "description": "Invoice INV-000042",
-                     "amount": "249.95", "currency": "USD"},
+                    {"on": "3 February 2026", "description": "Invoice INV-000061",
+                     "amount": "199.95", "currency": "USD"},
+                    {"on": "20 February 2026", "description": "Payment", "amount": "-160.00", "currency": "USD"},
                 ],
             },
             {"format": "recent_transactions"},
