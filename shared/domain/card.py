@@ -25,6 +25,9 @@ class CardUse:
         """The attempts of the 30 days up to now; one of exactly 30 days ago is none of them."""
         return tuple(at for at in self.tried_at if now - at < WINDOW)
 
+    def at_limit(self, now: datetime, most: int) -> bool:
+        return len(self.recent(now)) >= most
+
     def tried(self, now: datetime, claim: str) -> CardUse:
         return replace(self, tried_at=(*self.recent(now), now), claim=claim)
 

@@ -91,7 +91,7 @@ def _why_left_alone(read: Read, run: PaymentRun, again: bool, ports: Ports) -> S
     if again:
         return None
     if invoice.autopay_ended:
-        return "attempts_exhausted"
+        return "refunded" if invoice.refunded_minor else "attempts_exhausted"
     return "retry_scheduled" if invoice.next_attempt_on is not None and invoice.next_attempt_on > on else None
 
 
@@ -140,7 +140,7 @@ def _charge_once(
         if choice.method is None:
             return ChargeResult(skipped=choice.skipped)
         use = card_use(read.customer.id, choice.method.token, ports)
-        if len(use.recent(read.now)) >= read.settings.retries.max_attempts_per_card_30_days:
+        if use.at_limit(read.now, read.settings.retries.max_attempts_per_card_30_days):
             return ChargeResult(skipped="card_limit")
         try:
             attempt = open_attempt(read, choice.method, use, choice, run, ports)

@@ -16,9 +16,11 @@ from shared.domain.settings import Settings
 from shared.domain.terms import collection_date
 from shared.ports import Ports
 from shared.use_cases.accounts import Account, account_of
-from shared.use_cases.autopay_rules import choose_payer
+from shared.use_cases.autopay_rules import Choice, choose_payer
 from shared.use_cases.charge_invoice import why_not_chargeable
 from shared.use_cases.lookups import class_of, customer_of, invoice_of, settings_of, today
+from shared.use_cases.new_methods import choose_new
+from shared.use_cases.settle_payment import card_use
 
 PAST_DUE_KINDS = ("past_due_3", "past_due_2", "past_due_1")  # the most severe first
 
@@ -116,14 +118,29 @@ def _collected(facts: _Facts, ports: Ports) -> Step:
         return Step(False, reason, next_on=_after_hold(facts) if reason == "on_hold" else None)
     if rule is None:
         return Step(False, "autopay_off")
-    if invoice.autopay_ended:
-        return Step(False, "attempts_exhausted")
-    if invoice.next_attempt_on is not None:
-        return Step(False, "retry_scheduled", next_on=max(invoice.next_attempt_on, on))
+    if invoice.autopay_ended or invoice.next_attempt_on is not None:
+        return _collected_again(facts, ports)
     if due_on is not None and due_on > on:
         return Step(False, "not_due", next_on=due_on)
-    if (skipped := choose_payer(invoice, ports, on).skipped) is not None:
-        return Step(False, skipped)
+    return _charged(choose_payer(invoice, ports, on), facts, ports)
+
+
+def _collected_again(facts: _Facts, ports: Ports) -> Step:
+    """After a decline or a refund: a new card is tried by the next run, whatever was to come."""
+    invoice = facts.invoice
+    if (new := choose_new(invoice, ports, facts.on)) is not None:
+        return _charged(new, facts, ports)
+    if invoice.next_attempt_on is not None:
+        return Step(False, "retry_scheduled", next_on=max(invoice.next_attempt_on, facts.on))
+    return Step(False, "refunded" if invoice.refunded_minor else "attempts_exhausted")
+
+
+def _charged(choice: Choice, facts: _Facts, ports: Ports) -> Step:
+    if choice.method is None:
+        return Step(False, choice.skipped)
+    use = card_use(facts.customer.id, choice.method.token, ports)
+    if use.at_limit(facts.now, facts.settings.retries.max_attempts_per_card_30_days):
+        return Step(False, "card_limit")
     return _next_payment_run(facts)
 
 

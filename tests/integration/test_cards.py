@@ -16,6 +16,7 @@ from shared.domain.runs import PaymentRun
 from shared.domain.settings import Retries
 from shared.use_cases.autopay_rules import ListDraft, RuleDraft, put_list
 from shared.use_cases.charge_invoice import charge_by_hand, charge_invoice
+from shared.use_cases.explain_invoice import explain_invoice
 from shared.use_cases.payment_methods import add_method, remove_method
 from shared.use_cases.reconcile_payments import reconcile_payments
 from shared.use_cases.record_payment import ManualPayment, record_payment
@@ -73,6 +74,7 @@ def test_a_card_is_tried_fifteen_times_in_thirty_days_whatever_the_invoices_and_
     assert [r.skipped for r in results] == [None] * LIMIT + ["card_limit"] * 2
     assert len(stage.gateway.charges) == LIMIT
     assert stage.invoice(ids[-1]).attempts == 0
+    assert explain_invoice(ids[-1], stage.ports).collected.reason == "card_limit"
     assert charge(stage, ids[-1], days=29, minutes=24 * 60 - 1).skipped == "card_limit"
     assert charge(stage, ids[-1], days=30).payment.status == "succeeded", "thirty days later the first do not count"
     assert len(use(stage).tried_at) == 1, "and are forgotten"
@@ -149,7 +151,11 @@ def test_a_new_card_is_tried_by_the_next_run_once(stage, declined):
     id = stage.posted(due_on=TODAY)
     charge(stage, id)
     assert charge(stage, id, 1).skipped in ("retry_scheduled", "attempts_exhausted")
+    before = explain_invoice(id, stage.ports).collected
     card(stage, SOFT, id="pm_2")
+    after = explain_invoice(id, stage.ports).collected
+    assert before.reason in ("retry_scheduled", "attempts_exhausted")
+    assert (after.reason, after.next_on) == ("payment_run_due", TODAY + timedelta(days=2))
     second = charge(stage, id, 2).payment
     assert (second.payment_method_id, second.status) == ("pm_2", "declined")
     assert charge(stage, id, 3).skipped in ("retry_scheduled", "attempts_exhausted")
@@ -302,5 +308,5 @@ def test_what_was_refunded_stays_outside_autopay_whatever_card_comes(stage):
     record_payment(ManualPayment("pay_cheque", "cus_a", "USD", 100_00, "check"), stage.ports)
     refund_payment("pay_cheque", 60_00, stage.ports)
     card(stage, id="pm_2")
-    assert charge(stage, id, 1).skipped == "attempts_exhausted"
+    assert charge(stage, id, 1).skipped == explain_invoice(id, stage.ports).collected.reason == "refunded"
     assert [p.status for p in stage.every(Payment) if p.method == "card"] == ["declined"]
