@@ -122,8 +122,8 @@ class Store(Protocol):
         """
 
     def commit(self, *changes: Change) -> None:
-        """All of at most COMMIT_MAX changes, or none. Raises Conflict when a condition fails, Unavailable when throttled or
-        nobody answers.
+        """All of at most COMMIT_MAX changes, or none. Raises Conflict when a condition fails, Unavailable when
+        throttled or nobody answers.
 
         Committing the very same changes again after an answer was lost is recognised, and is not a conflict.
         """
