@@ -18,6 +18,7 @@ NEEDS: Final[Mapping[tuple[str, str], Role]] = {
     ("PATCH", "/v1/settings"): "admin",
     ("POST", "/v1/customer-classes"): "admin",
     ("PUT", "/v1/customer-classes/<class_id>"): "admin",
+    ("POST", "/v1/customers/<customer_id>/erase"): "admin",
     ("PUT", "/v1/templates/<name>"): "admin",
     ("DELETE", "/v1/templates/<name>"): "admin",
 }

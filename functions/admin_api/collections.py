@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from functions.admin_api.calls import Answer, Call
+from functions.admin_api.once import forget_creation
 from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_collections import PromiseBody, promise_json, read_promise
 from shared.contracts.api_customers import customer_json
 from shared.domain.customer import Customer
+from shared.use_cases.erase_customer import erase_customer
 from shared.use_cases.lookups import customer_of
 from shared.use_cases.promises import make_promise, withdraw_promise
 from shared.use_cases.restore_service import restore_service, terminate_service
@@ -41,6 +43,13 @@ def post_terminate(call: Call[Any], customer_id: str) -> Answer:
 def post_restore(call: Call[Any], customer_id: str) -> Answer:
     """Restore service; it stays so until the episode ends or a more severe step is reached."""
     return Answer(200, _served(restore_service(customer_id, call.caller.id, call.ports)))
+
+
+@endpoint(router, "POST", "/v1/customers/<customer_id>/erase")
+def post_erase(call: Call[Any], customer_id: str) -> Answer:
+    """Remove the personal data of a terminated customer; the accounts stay."""
+    erased = erase_customer(customer_id, call.ports, lambda id: forget_creation(id, call.ports))
+    return Answer(200, _served(erased))
 
 
 def _served(customer: Customer) -> dict[str, Any]:

@@ -87,10 +87,10 @@ def tasks_called_for(found: Evaluation, customer: Customer, now: datetime) -> It
         for place, action in trigger.actions:
             if action.type == "task":
                 id = derive_id("tsk_", "trigger", customer.id, episode, trigger.days, place)
-                reason = f"{action.title}: {customer.name} has been past due for {trigger.days} days"
+                reason = f"{action.title}: {customer.id} has been past due for {trigger.days} days"
                 yield Task(id, "past_due", reason, customer.id, now, customer.id)
     if found.confirm is not None:
-        reason = f"service of {customer.name} is to be terminated: confirm it, or leave it as it is"
+        reason = f"service of {customer.id} is to be terminated: confirm it, or leave it as it is"
         yield Task(termination_task(customer.id, episode), "confirm_termination", reason, customer.id, now, customer.id)
 
 

@@ -18,7 +18,7 @@ from shared.ports import Ports
 from shared.use_cases.accounts import Account, account_of
 from shared.use_cases.autopay_rules import Choice, choose_payer
 from shared.use_cases.charge_invoice import why_not_chargeable
-from shared.use_cases.lookups import class_of, customer_of, invoice_of, settings_of, today
+from shared.use_cases.lookups import class_of, customer_of, invoice_of, open_invoices, settings_of, today
 from shared.use_cases.new_methods import choose_new
 from shared.use_cases.settle_payment import card_use
 
@@ -176,7 +176,7 @@ def _chased(facts: _Facts, ports: Ports) -> Step:
     if told is not None and told.status == "sent":
         return Step(True, at=told.sent_at, next_on=account.next_step.on if account.next_step else None)
     off = why_off("past_due", facts.customer, facts.settings, on)
-    untold = told.reason or told.status if told is not None else _why_not_chased(facts)
+    untold = told.reason or told.status if told is not None else _why_not_chased(facts, ports)
     return Step(False, off or untold, next_on=account.next_step.on if account.next_step else None)
 
 
@@ -186,8 +186,13 @@ def _told(account: Account, ports: Ports) -> Notice | None:
     return next(iter(ports.store.get_many(Notice, keys)), None)
 
 
-def _why_not_chased(facts: _Facts) -> str:
-    if facts.invoice.on_hold(facts.on):
+def _why_not_chased(facts: _Facts, ports: Ports) -> str:
+    """The threshold is compared with all that is past due under the invoice's policy."""
+    invoice, on = facts.invoice, facts.on
+    if invoice.on_hold(on) or facts.customer.on_hold(on):
         return "on_hold"
-    alone = chasable([facts.invoice], facts.customer, facts.its_class, facts.on)
-    return "pending" if alone else "below_threshold"
+    if invoice.open_attempt_id is not None:
+        return "attempt_open"
+    late = [i for i in open_invoices(ports, facts.customer.id) if i.payment_status(on) == "overdue"]
+    chased = {i.id for i in chasable(late, facts.customer, facts.its_class, on)}
+    return "pending" if invoice.id in chased else "below_threshold"

@@ -351,3 +351,28 @@ def test_service_is_suspended_and_restored_on_either_store(either):
     assert either.service(acme) == "active"
     assert either.get(f"/v1/contracts/{contract}")["status"] == "active"
     assert either.steps() == ["customer.suspended", "customer.restored"]
+
+
+def test_a_terminated_customer_is_erased_and_the_accounts_stay(world):
+    policy = {**STRICT, "terminate_after_days": 3, "confirm_termination": False}
+    acme = world.customer(class_id=world.klass(0, **policy), external_id="4711", address={"line1": "Main Street 1"})
+    world.card(acme)
+    world.contract(acme)
+    world.settings(automations={"past_due": {"enabled": True}})
+    world.invoice(acme, "100.00")  # due 1 January
+    world.post(f"/v1/customers/{acme}/erase", status=409)
+    world.to("2026-01-04")
+    assert world.service(acme) == "terminated"
+    email = world.get(f"/v1/customers/{acme}")["email"]
+    world.post(f"/v1/customers/{acme}/erase", status=403, token="local-operator")
+    erased = world.post(f"/v1/customers/{acme}/erase")
+    assert (erased["name"], erased["email"], erased["external_id"]) == ("Erased customer", None, None)
+    assert erased["address"]["line1"] == ""
+    assert world.post(f"/v1/customers/{acme}/erase") == erased
+    assert world.get(f"/v1/customers/{acme}/payment-methods")["items"] == []
+    assert world.all(f"/v1/customers?query={acme}")[0]["name"] == "Erased customer"
+    assert {n["to"] for n in world.all(f"/v1/notices?customer_id={acme}")} == {None}
+    assert world.account(acme)["balance"] == {"USD": "100.00"}
+    assert email not in str(world.cloud.ports.store.dump())
+    world.to("2026-02-15")
+    assert world.notices(acme) == ["past_due_1"]  # nobody is chased any more

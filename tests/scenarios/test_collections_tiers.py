@@ -110,7 +110,7 @@ def test_a_weekend_without_any_tick_over_day_14(wiring):
                 world.to("2026-01-18T20:00:00Z")  # day 14, Friday the 16th, and the weekend
         world.to("2026-01-19")
         assert world.notices(acme) == ["past_due_1", "past_due_2"]
-        assert [t["reason"] for t in world.all("/v1/tasks")] == ["Call them: Customer 2 has been past due for 14 days"]
+        assert [t["reason"] for t in world.all("/v1/tasks")] == ["Call them: cus_2 has been past due for 14 days"]
 
     assert agree(story, wiring) == agree(lambda world: story(world, outage=False), wiring)
 
