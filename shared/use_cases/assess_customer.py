@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from shared.domain.collection import CollectionState
 from shared.domain.collection_facts import Facts
+from shared.domain.contract import Contract
 from shared.domain.customer import Customer
+from shared.domain.invoice import Invoice
 from shared.domain.late_fees import Fee
 from shared.domain.notice import Notice
 from shared.domain.outbox import OutboxEvent
-from shared.domain.past_due import Evaluation, catch_up, make_up
+from shared.domain.past_due import Evaluation, catch_up, make_up, overdue
 from shared.domain.settings import Settings
 from shared.domain.task import Task
-from shared.ports import Change, Check, Conflict, Ports, Save, Unavailable
+from shared.ports import COMMIT_MAX, Change, Check, Conflict, Ports, Save, Unavailable
 from shared.use_cases.change_service import contracts_of, service_event, serving, with_service
 from shared.use_cases.collection_actions import (
     answered,
@@ -37,7 +39,10 @@ MISSED_DAYS_MAX = 400  # further back nothing is made up for
 ONE_DAY = timedelta(days=1)
 
 
+AHEAD_PER_COMMIT = COMMIT_MAX - 1
+OWED_CHECKED_MAX = 10  # overdue invoices that must not change while a step is taken
 N = TypeVar("N", Notice, Task)
+X = TypeVar("X")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ class Assessed:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What an assessment writes. `fees` holds at most FEES_PER_COMMIT; `rest` says that there are more."""
+    """What an assessment writes. `fees` holds at most FEES_PER_COMMIT."""
 
     state: CollectionState
     customer: Customer
@@ -62,7 +67,7 @@ class _Plan:
     tasks: tuple[Task, ...]
     events: tuple[OutboxEvent, ...]
     fees: PostedFees
-    contracts: tuple[object, ...]
+    contracts: tuple[Contract, ...]
 
 
 def assess_customer(customer_id: str, occurred_at: datetime, ports: Ports, after: datetime | None = None) -> Assessed:
@@ -109,7 +114,9 @@ def _apply(found: Sequence[Evaluation], facts: Facts, ports: Ports) -> Assessed 
         _charge_first(fees[:FEES_PER_COMMIT], facts.customer, facts.settings, ports)
         return None
     plan = _plan(found, fees, facts, ports)
-    changes = _changes(plan, facts.customer, facts.state)
+    ahead, changes = _changes(plan, facts)
+    for chunk in batched(ahead, AHEAD_PER_COMMIT):
+        ports.store.commit(*map(Save, chunk), Check(facts.customer))
     if changes:
         ports.store.commit(*changes)
     hint(ports, *(n.id for n in plan.notices))
@@ -130,9 +137,8 @@ def _charge_first(fees: Sequence[Fee], customer: Customer, settings: Settings, p
 
 def _plan(found: Sequence[Evaluation], fees: Sequence[Fee], facts: Facts, ports: Ports) -> _Plan:
     last, before, customer, now = found[-1], facts.state, facts.customer, ports.clock.now()
-    notices = _new(Notice, (n for f in found for n in notices_called_for(f, customer, before, now)), ports)
+    notices = [n for f in found for n in notices_called_for(f, customer, before, now)]
     asked = _new(Task, (t for f in found for t in tasks_called_for(f, customer, now)), ports)
-    tasks = [*asked, *answered(before, last.state, ports)]
     told = [e for f in found for e in events_called_for(f, customer, ports)]
     changed = service_event(customer, before.step, replace(last.state, version=before.version), last.on, ports)
     moved = before.step != last.state.step or last.state.step == "suspended"
@@ -140,8 +146,8 @@ def _plan(found: Sequence[Evaluation], fees: Sequence[Fee], facts: Facts, ports:
     posted = post_fees(fees, customer, facts.settings, ports)
     return _Plan(
         state=with_fees(with_warnings(last.state, notices), facts.open, posted.memos),
-        customer=with_service(customer, last.state.step),
-        notices=tuple(notices), tasks=tuple(tasks), events=(*told, *([changed] if changed else [])),
+        customer=with_service(customer, last.state.step), notices=tuple(_new(Notice, notices, ports)),
+        tasks=(*asked, *answered(before, last.state, ports)), events=(*told, *([changed] if changed else [])),
         fees=posted, contracts=tuple(contracts),
     )  # fmt: skip
 
@@ -153,12 +159,35 @@ def _new(kind: type[N], called_for: Iterable[N], ports: Ports) -> list[N]:
     return [entity for id, entity in wanted.items() if id not in there]
 
 
-def _changes(plan: _Plan, customer: Customer, before: CollectionState) -> list[Change]:
-    """Nothing if there is nothing to remember: evaluating an earlier day after this one would find nothing either."""
-    made = [*plan.notices, *plan.tasks, *plan.events, *plan.contracts]
-    unchanged = replace(plan.state, assessed_on=before.assessed_on) == before
-    if unchanged and not made and not plan.fees.changes and plan.customer == customer:
-        return []
+def _changes(plan: _Plan, facts: Facts) -> tuple[list[Notice | Task | OutboxEvent], list[Change]]:
+    """What goes ahead of the transaction because it holds no more, and the transaction.
+
+    Nothing if there is nothing to remember: evaluating an earlier day after this one would find nothing either.
+    Whatever goes ahead has its key, so that dying in between makes nothing twice.
+    """
+    before, customer = facts.state, facts.customer
+    made = [*plan.notices, *plan.tasks, *plan.events]
+    done = bool(made or plan.contracts or plan.fees.changes or plan.customer != customer)
+    if not done and replace(plan.state, assessed_on=before.assessed_on) == before:
+        return [], []
     about = Save(plan.customer) if plan.customer != customer else Check(customer)
-    beside = [about] if made or plan.fees.changes or plan.customer != customer else []
-    return [Save(plan.state), *beside, *map(Save, made), *plan.fees.changes]
+    others: list[Change] = [Save(plan.state), *([about] if done else []), *_owed(plan, facts), *map(Save, plan.contracts)]
+    room = COMMIT_MAX - len(others) - len(plan.fees.changes)
+    surplus = max(len(made) - room, 0)
+    return made[:surplus], [*others, *map(Save, made[surplus:]), *plan.fees.changes]
+
+
+def _owed(plan: _Plan, facts: Facts) -> list[Change]:
+    """The oldest invoices must still be as they were read: who pays at this moment is not restricted, nor talked about.
+
+    Mail looks again when it is sent, and a fee has its invoice in the transaction anyway.
+    """
+    acts = plan.events or plan.tasks or plan.customer != facts.customer
+    charged = {c.entity.id for c in plan.fees.changes if isinstance(c.entity, Invoice)}
+    late = overdue(facts, plan.state.assessed_on or date.min) if acts else []
+    checks: list[Change] = [Check(i) for i in late if i.id not in charged]
+    return checks[:OWED_CHECKED_MAX]
+
+
+def batched(items: Sequence[X], size: int) -> Iterator[Sequence[X]]:
+    return (items[at : at + size] for at in range(0, len(items), size))

@@ -69,7 +69,7 @@ def _step_notice(
 def with_warnings(state: CollectionState, notices: Sequence[Notice]) -> CollectionState:
     """The state that remembers the notices of steps; it has to be looked at again until they are out."""
     told = [Warned(n.step, n.subject_id, n.id) for n in notices if n.step is not None]
-    return replace(state, warned=(*state.warned, *told)) if told else state
+    return replace(state, warned=tuple(dict.fromkeys([*state.warned, *told]))) if told else state
 
 
 def with_fees(state: CollectionState, open_invoices: Sequence[Invoice], memos: Sequence[Invoice]) -> CollectionState:

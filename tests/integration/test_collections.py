@@ -12,15 +12,19 @@ from hypothesis import strategies as st
 from infra.local.invoker import SimulatedCrash
 from shared.contracts.messages import AssessCustomers, read
 from shared.domain.collection import CollectionState, seen_of
+from shared.domain.contract import Contract
 from shared.domain.customer import Customer, Hold, Pause, Switches
 from shared.domain.ids import shard_of
 from shared.domain.invoice import Invoice, InvoiceHold
 from shared.domain.notice import Notice
+from shared.domain.policy import LateFee
 from shared.domain.runs import PaymentRun, Watermark
 from shared.domain.settings import Automations, PastDue, PaymentRunSettings, Settings
 from shared.ports import Unavailable
 from shared.use_cases.assess_customer import assess_customer
+from shared.use_cases.change_service import CONTRACTS_PER_COMMIT
 from shared.use_cases.customers import change_customer
+from shared.use_cases.late_fees import FEES_PER_COMMIT
 from shared.use_cases.pauses_and_holds import hold_invoice
 from shared.use_cases.record_payment import ManualPayment, record_payment
 from shared.use_cases.refresh_episode import refresh_episode
@@ -220,6 +224,75 @@ def test_a_pause_accepted_between_reading_and_recording_is_honoured(stage):
 
     assert assess_customer("cus_a", at(1), replace(stage.ports, store=Meddling(stage.store, 1, pause))).notice is None
     assert state(stage).worst_tier == 0  # so that it is told when the pause is over
+
+
+@pytest.mark.parametrize("fee", ["0.00", "5.00"])
+def test_who_pays_between_reading_and_recording_is_charged_no_fee_and_keeps_his_service(stage, fee):
+    stage.klass(late_fee=LateFee(fee), suspend_after_days=1, step_notice_days=0)
+    stage.posted(due_on=DUE)
+    stage.clock.move_to(at(1))
+    store = Meddling(stage.store, 1, lambda: pays(stage))
+    assessed = assess_customer("cus_a", at(1), replace(stage.ports, store=store))
+    assert (assessed.fees, assessed.service, assessed.notice) == (0, None, None)
+    assert [i.type for i in stage.every(Invoice)] == ["regular"]
+    assert stage.get(Customer, "cus_a").service == "active"
+
+
+@pytest.mark.parametrize("fee", ["0.00", "5.00"])
+def test_a_hold_accepted_between_reading_and_recording_stops_fees_and_steps(stage, fee):
+    stage.klass(late_fee=LateFee(fee), suspend_after_days=1, step_notice_days=0)
+    id = stage.posted(due_on=DUE)
+    stage.clock.move_to(at(1))
+    store = Meddling(stage.store, 1, lambda: hold_invoice(id, InvoiceHold("dispute"), stage.ports))
+    assessed = assess_customer("cus_a", at(1), replace(stage.ports, store=store))
+    assert (assessed.fees, assessed.service) == (0, None)
+
+
+def test_more_fees_than_fit_into_a_transaction_are_all_charged_once(stage):
+    stage.klass(late_fee=LateFee("5.00"))
+    for _ in range(3 * FEES_PER_COMMIT + 1):
+        stage.posted(due_on=DUE)
+    stage.clock.move_to(at(1))
+    assess_customer("cus_a", at(1), stage.ports)
+    assess_customer("cus_a", at(1), stage.ports)
+    memos = [i for i in stage.every(Invoice) if i.late_fee is not None]
+    assert len(memos) == 3 * FEES_PER_COMMIT + 1
+    assert sorted(i.number for i in memos) == [f"DM-{n:06d}" for n in range(1, len(memos) + 1)]
+
+
+def test_more_reminders_than_fit_into_a_transaction_are_all_recorded(stage):
+    for _ in range(120):
+        stage.posted(due_on=DUE + timedelta(days=7))
+    stage.clock.move_to(at(0))
+    assess_customer("cus_a", at(0), stage.ports)
+    assert len([n for n in stage.every(Notice) if n.kind == "reminder"]) == 120
+
+
+def test_a_customer_with_many_contracts_is_suspended_over_several_days(stage):
+    on = DUE - timedelta(days=30)
+    for n in range(2 * CONTRACTS_PER_COMMIT + 1):
+        stage.save(Contract(f"con_{n}", "cus_a", "IT", "USD", on, on, 1))
+    stage.klass(suspend_after_days=1, step_notice_days=0)
+    stage.posted(due_on=DUE)
+    left = []
+    for day in (1, 2, 3):
+        evening_of(stage, day)
+        left.append(sum(c.status(DUE + timedelta(days=day)) == "active" for c in stage.every(Contract)))
+    assert left == [CONTRACTS_PER_COMMIT + 1, 1, 0]
+
+
+def test_a_notice_of_a_step_that_was_lost_is_called_for_again(stage):
+    stage.klass(suspend_after_days=4, step_notice_days=2)
+    stage.posted(due_on=DUE)
+    evening_of(stage, 2)
+    [first] = [n for n in stage.every(Notice) if n.kind == "service_step"]
+    stage.save(replace(first, status="bounced"))
+    evening_of(stage, 4)
+    assert stage.get(Customer, "cus_a").service == "active"  # told nobody yet
+    evening_of(stage, 5)
+    evening_of(stage, 6)
+    assert stage.get(Customer, "cus_a").service == "suspended"  # two days after the 4th, when it was told again
+    assert len([n for n in stage.every(Notice) if n.kind == "service_step"]) == 2
 
 
 def test_a_worker_that_died_before_the_end_of_an_episode_was_written_is_made_up_for(stage):

@@ -47,17 +47,17 @@ class CollectionsWorld(World):
     def to(self, when):
         if not self.late:
             return super().to(when)
-        with self.without_sweeps():
+        with self.without(SWEEP):
             super().to(when)
         return self.sweep()
 
     @contextmanager
-    def without_sweeps(self):
-        """An outage of the past-due job alone."""
+    def without(self, function):
+        """An outage of one function's ticks."""
         tick = Engine._tick
 
         def lossy(engine, armed):
-            if armed.rule.function == SWEEP:
+            if armed.rule.function == function:
                 armed.fire()
             else:
                 tick(engine, armed)

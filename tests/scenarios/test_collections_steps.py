@@ -376,3 +376,52 @@ def test_a_terminated_customer_is_erased_and_the_accounts_stay(world):
     assert email not in str(world.cloud.ports.store.dump())
     world.to("2026-02-15")
     assert world.notices(acme) == ["past_due_1"]  # nobody is chased any more
+
+
+# ---- the order of a day ---------------------------------------------------------------------------------------
+
+
+def with_everything_on_day_15(world, *outcomes):
+    """An invoice due 1 January whose third retry falls on the 16th, the day of a tier, a trigger, a fee and a step."""
+    tiers = [{"from_days": 15, "template": "past_due_1"}]
+    triggers = [lines(15, {"type": "task", "title": "Call them"})]
+    world.settings(
+        payment_run={"enabled": True},
+        automations={"past_due": {"enabled": True, "tiers": tiers, "triggers": triggers}},
+    )
+    policy = {**STRICT, "late_fee": {"amount": "5.00", "grace_days": 14}, "limit_after_days": 15}
+    acme = world.customer(class_id=world.klass(0, **policy))
+    world.contract(acme)
+    world.card(acme, *outcomes)
+    world.invoice(acme, "100.00", invoice_date="2026-01-01", due_on="2026-01-01")
+    world.to("2026-01-15")
+    assert [c["status"] for c in world.charges()] == ["declined"] * 3  # on the 1st, the 4th and the 9th
+    return acme
+
+
+NO_MONEY = "declined:insufficient_funds"
+
+
+def test_a_retry_that_succeeds_on_the_day_comes_before_everything_else(world):
+    acme = with_everything_on_day_15(world, NO_MONEY, NO_MONEY, NO_MONEY, "succeeded")
+    world.to("2026-01-17")
+    assert world.account(acme)["balance"] == {"USD": "0.00"}
+    assert (world.fees(acme), world.all("/v1/tasks"), world.steps()) == ([], [], [])
+    assert "past_due_1" not in world.notices(acme, status=None)
+
+
+def test_a_retry_that_fails_on_the_day_is_followed_by_all_that_the_day_brings(world):
+    acme = with_everything_on_day_15(world, NO_MONEY)
+    world.to("2026-01-16")
+    assert [fee[0] for fee in world.fees(acme)] == [5_00]
+    assert (len(world.all("/v1/tasks")), world.steps()) == (1, ["customer.limited"])
+    assert sorted(world.notices(acme)[-2:]) == ["past_due_1", "payment_failed"]
+
+
+def test_the_past_due_job_waits_for_a_payment_run_that_is_late(world):
+    acme = with_everything_on_day_15(world, NO_MONEY, NO_MONEY, NO_MONEY, "succeeded")
+    with world.without("PaymentRunPlanFunction"):
+        world.to("2026-01-16T19:00:00Z")  # the past-due job of 14:00 has come by, and found no payment run
+        assert world.account(acme)["service"] == "active"
+    world.to("2026-01-17")
+    assert (world.fees(acme), world.all("/v1/tasks"), world.steps()) == ([], [], [])
