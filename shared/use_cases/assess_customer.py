@@ -166,7 +166,7 @@ def _changes(plan: _Plan, facts: Facts) -> tuple[list[Notice | Task | OutboxEven
     Whatever goes ahead has its key, so that dying in between makes nothing twice.
     """
     before, customer = facts.state, facts.customer
-    made = [*plan.notices, *plan.tasks, *plan.events]
+    made: list[Notice | Task | OutboxEvent] = [*plan.notices, *plan.tasks, *plan.events]
     done = bool(made or plan.contracts or plan.fees.changes or plan.customer != customer)
     if not done and replace(plan.state, assessed_on=before.assessed_on) == before:
         return [], []
