@@ -171,7 +171,8 @@ def _changes(plan: _Plan, facts: Facts) -> tuple[list[Notice | Task | OutboxEven
     if not done and replace(plan.state, assessed_on=before.assessed_on) == before:
         return [], []
     about = Save(plan.customer) if plan.customer != customer else Check(customer)
-    others: list[Change] = [Save(plan.state), *([about] if done else []), *_owed(plan, facts), *map(Save, plan.contracts)]
+    others: list[Change] = [Save(plan.state), *([about] if done else []), *_owed(plan, facts)]
+    others += map(Save, plan.contracts)
     room = COMMIT_MAX - len(others) - len(plan.fees.changes)
     surplus = max(len(made) - room, 0)
     return made[:surplus], [*others, *map(Save, made[surplus:]), *plan.fees.changes]
