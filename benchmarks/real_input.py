@@ -24,13 +24,13 @@ from decimal import Decimal
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any, Final
-from urllib.parse import quote
 
 from rich.console import Console
 from rich.table import Table
 
-from infra.cli.client import LocalApi
+from infra.cli.client import LocalApi, ask, every
 from infra.cli.loading import load
+from infra.cli.outcome import Refused
 from infra.demo.figures import World, figures_of
 from infra.local.app import LocalClient
 from infra.local.cloud import LocalCloud
@@ -38,12 +38,7 @@ from shared.contracts.import_csv import ColumnMap, Item, Sheet, imported_id, rea
 from shared.domain.money import format_minor
 
 DATA_DEFAULT: Final = Path("../shared/data")
-PAGES_MAX: Final = 10_000
 WORK_AT: Final = time(9)  # UTC: when the replay's people enter invoices, disputes and payments
-
-
-class Refused(Exception):
-    """The benchmark cannot run; the message says why."""
 
 
 # ---- figures ----------------------------------------------------------------------------------------------------
@@ -95,20 +90,7 @@ class Paidup:
     api: LocalApi
 
     def ok(self, method: str, path: str, body: Any = None) -> Any:
-        answer = self.api.call(method, path, body)
-        if not answer.ok:
-            raise Refused(f"{method} {path} was answered with {answer.status}: {answer.words()}")
-        return answer.body
-
-    def every(self, path: str) -> Iterator[Mapping[str, Any]]:
-        cursor: str | None = None
-        for _ in range(PAGES_MAX):
-            more = f"{'&' if '?' in path else '?'}limit=200" + (f"&cursor={quote(cursor, safe='')}" if cursor else "")
-            page = self.ok("GET", path + more)
-            yield from page["items"]
-            cursor = page["next_cursor"]
-            if cursor is None:
-                return
+        return ask(self.api, method, path, body)
 
     def move(self, to: datetime) -> None:
         self.ok("POST", "/_local/clock", {"advance_to": to.astimezone(UTC).isoformat().replace("+00:00", "Z")})
@@ -118,7 +100,9 @@ class Paidup:
         self.ok("POST", "/_local/clock", {"advance": {"minutes": 0}})
 
     def world(self, since: date, until: date) -> World:
-        lists = {name: list(self.every(f"/v1/{name}")) for name in ("customers", "invoices", "payments", "notices")}
+        lists = {
+            name: list(every(self.api, f"/v1/{name}")) for name in ("customers", "invoices", "payments", "notices")
+        }
         return World(since=since, until=until, timezone="UTC", **lists)
 
 
@@ -293,7 +277,7 @@ def read_ledger(data: Path) -> Ledger:
 def replay_day(there: Paidup, ledger: Ledger, on: date) -> None:
     """In the morning: what is overdue is counted, then invoices, disputes and payments are entered."""
     there.move(datetime.combine(on, WORK_AT, UTC))
-    for invoice in there.every("/v1/invoices?payment_status=overdue"):
+    for invoice in every(there.api, "/v1/invoices?payment_status=overdue"):
         ledger.overdue_days[invoice["number"]] += 1
     entered, settled = ledger.entered_on.get(on, []), ledger.settled_on.get(on, [])
     enter(there, Sheet("invoices", tuple(ledger.invoices[n] for n in entered), (), ()))

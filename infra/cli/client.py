@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from infra.cli.outcome import Refused
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # a command that talks to a server needs no local cloud
 URL_DEFAULT: Final = "http://127.0.0.1:8642"
 TOKEN_DEFAULT: Final = "local-admin"  # noqa: S105 - the fixed token of the local server, refused elsewhere
 TIMEOUT_SECONDS: Final = 60
+PAGES_MAX: Final = 10_000  # of one list
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,27 @@ class Api(Protocol):
     """The admin API as an admin. Raises Refused when there is no answer at all."""
 
     def call(self, method: str, path: str, body: Any = None) -> Answer: ...
+
+
+def ask(api: Api, method: str, path: str, body: Any = None) -> Any:
+    """The body of the answer. Raises Refused, in the server's words, unless it is a success."""
+    answer = api.call(method, path, body)
+    if not answer.ok:
+        raise Refused(f"{method} {path} was answered with {answer.status}: {answer.words()}")
+    return answer.body
+
+
+def every(api: Api, path: str) -> Iterator[dict[str, Any]]:
+    """Every item of a list, page by page. Raises Refused."""
+    cursor: str | None = None
+    for _ in range(PAGES_MAX):
+        more = f"{'&' if '?' in path else '?'}limit=200" + (f"&cursor={quote(cursor, safe='')}" if cursor else "")
+        page = ask(api, "GET", path + more)
+        yield from page["items"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return
+    raise Refused(f"{path} has more than {PAGES_MAX} pages")
 
 
 def add_server_options(command: argparse.ArgumentParser) -> None:

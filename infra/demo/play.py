@@ -4,16 +4,15 @@ people do: they report usage, review what was held, dispute, and pay by transfer
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from infra.cli.client import Answer, Api
-from infra.cli.outcome import Refused
+from infra.cli.client import Api, ask, every
 from infra.demo.company import END_ON, START_ON, Body, Client, Company, usage_days
 from infra.demo.figures import World
 from infra.demo.report import Material, Runs
@@ -21,7 +20,6 @@ from shared.ports import BILL_RUNS, Store
 
 PEOPLE_WORK_AT: Final = time(10)  # local: after the bill run, before the payment run
 USAGE_BATCH: Final = 500
-PAGES_MAX: Final = 1_000
 PARTS_APART_DAYS: Final = 12
 DISPUTE_DAYS: Final = 24  # until a dispute is settled
 DISPUTE_CREDIT_PERCENT: Final = 20
@@ -66,9 +64,9 @@ class Player:
         return len(self._company.clients) + (END_ON - START_ON).days
 
     def play(self) -> None:
-        self._ok("PATCH", "/v1/settings", self._company.settings)
+        ask(self._api, "PATCH", "/v1/settings", self._company.settings)
         for policy in self._company.classes:
-            self._ok("PUT", f"/v1/customer-classes/{policy['id']}", policy)
+            ask(self._api, "PUT", f"/v1/customer-classes/{policy['id']}", policy)
         for client in self._company.clients:
             self._sign_up(client)
             self._progress("Customers sign up", 1)
@@ -83,17 +81,17 @@ class Player:
 
     def _move(self, to: datetime) -> None:
         at = to.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        self._ok("POST", "/_local/clock", {"advance_to": at})
+        ask(self._api, "POST", "/_local/clock", {"advance_to": at})
 
     # ---- before the first day ---------------------------------------------------------------------------------
 
     def _sign_up(self, client: Client) -> None:
-        self._ok("POST", "/v1/customers", client.customer)
-        self._ok("POST", f"/v1/customers/{client.id}/contracts", client.contract)
+        ask(self._api, "POST", "/v1/customers", client.customer)
+        ask(self._api, "POST", f"/v1/customers/{client.id}/contracts", client.contract)
         if client.method:
-            self._ok("POST", f"/v1/customers/{client.id}/payment-methods", client.method)
+            ask(self._api, "POST", f"/v1/customers/{client.id}/payment-methods", client.method)
             token = quote(client.method["token"], safe="")
-            self._ok("PUT", f"/_local/gateway/methods/{token}", {"outcomes": list(client.outcomes)})
+            ask(self._api, "PUT", f"/_local/gateway/methods/{token}", {"outcomes": list(client.outcomes)})
         if client.opening:
             opening = client.opening
             invoice = {
@@ -102,7 +100,7 @@ class Player:
                 "due_on": opening.due_on.isoformat(), "post": True,
                 "lines": [{"name": "Balance of the previous system", "amount": opening.amount}],
             }  # fmt: skip
-            self._expect_payment(client, self._ok("POST", "/v1/invoices", invoice), START_ON)
+            self._expect_payment(client, ask(self._api, "POST", "/v1/invoices", invoice), START_ON)
         for day in usage_days(client):
             self._diary.on(day, lambda client=client, day=day: self._report_usage(client, day))  # type: ignore[misc]
 
@@ -111,7 +109,7 @@ class Player:
             "id": f"use_{client.id}_{day.isoformat()}", "contract_id": client.contract["id"], "metric": "gb",
             "quantity": str(client.usage_per_week), "occurred_at": f"{day.isoformat()}T12:00:00Z",
         }  # fmt: skip
-        self._ok("POST", "/v1/usage", {"records": [record]})
+        ask(self._api, "POST", "/v1/usage", {"records": [record]})
 
     # ---- every morning ----------------------------------------------------------------------------------------
 
@@ -121,12 +119,12 @@ class Player:
         if not newest or newest[0].partition == self._last_run:
             return
         self._last_run = newest[0].partition
-        run = self._ok("GET", f"/v1/bill-runs/{self._last_run}")
+        run = ask(self._api, "GET", f"/v1/bill-runs/{self._last_run}")
         if run["status"] == "completed" and run["counts"]["drafts"]:  # those that the gate held
             self._reviewed += run["counts"]["drafts"]
-            self._ok("POST", f"/v1/bill-runs/{self._last_run}/post", {})
-            self._ok("POST", "/_local/clock", {"advance": {"minutes": 0}})
-        for invoice in self._all(f"/v1/invoices?bill_run_id={self._last_run}&status=posted"):
+            ask(self._api, "POST", f"/v1/bill-runs/{self._last_run}/post", {})
+            ask(self._api, "POST", "/_local/clock", {"advance": {"minutes": 0}})
+        for invoice in every(self._api, f"/v1/invoices?bill_run_id={self._last_run}&status=posted"):
             self._invoiced(invoice)
 
     def _invoiced(self, invoice: Body) -> None:
@@ -151,7 +149,7 @@ class Player:
 
     def _transfer(self, invoice: Body, parts: int = 1) -> None:
         """All that is left of the invoice, or a part of it."""
-        now = self._ok("GET", f"/v1/invoices/{invoice['id']}")
+        now = ask(self._api, "GET", f"/v1/invoices/{invoice['id']}")
         left = Decimal(now["residual"])
         if not left:
             return
@@ -160,10 +158,10 @@ class Player:
             "customer_id": now["customer_id"], "amount": amount, "currency": now["currency"], "method": "transfer",
             "reference": now["number"], "allocations": [{"invoice_id": now["id"], "amount": amount}],
         }  # fmt: skip
-        self._ok("POST", "/v1/payments", payment)
+        ask(self._api, "POST", "/v1/payments", payment)
 
     def _dispute(self, client: Client, invoice: Body) -> None:
-        self._ok("PUT", f"/v1/invoices/{invoice['id']}/hold", {"reason": "dispute"})
+        ask(self._api, "PUT", f"/v1/invoices/{invoice['id']}/hold", {"reason": "dispute"})
         settled_on = date.fromisoformat(invoice["posted_on"]) + timedelta(days=DISPUTE_DAYS)
         self._diary.on(settled_on, lambda: self._settle(client, invoice, settled_on))
 
@@ -172,8 +170,8 @@ class Player:
         total = Decimal(invoice["total"])
         credit = (total * DISPUTE_CREDIT_PERCENT / 100).quantize(total)
         memo = {"kind": "credit", "amount": str(credit), "reason": "Settled with the customer: service was interrupted"}
-        self._ok("POST", f"/v1/invoices/{invoice['id']}/adjustments", memo)
-        self._ok("DELETE", f"/v1/invoices/{invoice['id']}/hold")
+        ask(self._api, "POST", f"/v1/invoices/{invoice['id']}/adjustments", memo)
+        ask(self._api, "DELETE", f"/v1/invoices/{invoice['id']}/hold")
         self._diary.on(on + timedelta(days=4), lambda: self._transfer(invoice))
 
     # ---- at the end -------------------------------------------------------------------------------------------
@@ -182,11 +180,11 @@ class Player:
         """Everything the report is made from, as the API lists it."""
         world = World(
             since=START_ON, until=END_ON, timezone=str(self._zone),
-            customers=list(self._all("/v1/customers")), invoices=list(self._all("/v1/invoices")),
-            payments=list(self._all("/v1/payments")), notices=list(self._all("/v1/notices")),
+            customers=list(every(self._api, "/v1/customers")), invoices=list(every(self._api, "/v1/invoices")),
+            payments=list(every(self._api, "/v1/payments")), notices=list(every(self._api, "/v1/notices")),
         )  # fmt: skip
-        mails = self._ok("GET", "/_local/emails")["items"]
-        bill_runs, payment_runs = list(self._all("/v1/bill-runs")), list(self._all("/v1/payment-runs"))
+        mails = ask(self._api, "GET", "/_local/emails")["items"]
+        bill_runs, payment_runs = list(every(self._api, "/v1/bill-runs")), list(every(self._api, "/v1/payment-runs"))
         runs = Runs(
             bill=len(bill_runs), with_drafts=sum(bool(r["totals"]) for r in bill_runs), payment=len(payment_runs),
             reviewed=self._reviewed, held=sum(bool(i["hold"]) for i in world.invoices),
@@ -206,23 +204,3 @@ class Player:
             if answer.status == 200 and isinstance(answer.body, bytes):
                 documents[invoice["id"]] = answer.body
         return documents
-
-    # ---- the API ----------------------------------------------------------------------------------------------
-
-    def _all(self, path: str) -> Iterator[Body]:
-        """Every item of a list, page by page."""
-        cursor: str | None = None
-        for _ in range(PAGES_MAX):
-            more = f"{'&' if '?' in path else '?'}limit=200" + (f"&cursor={quote(cursor, safe='')}" if cursor else "")
-            page = self._ok("GET", path + more)
-            yield from page["items"]
-            cursor = page["next_cursor"]
-            if cursor is None:
-                return
-        raise Refused(f"{path} has more than {PAGES_MAX} pages")
-
-    def _ok(self, method: str, path: str, body: Any = None) -> Any:
-        answer: Answer = self._api.call(method, path, body)
-        if not answer.ok:
-            raise Refused(f"{method} {path} was answered with {answer.status}: {answer.words()}")
-        return answer.body
