@@ -16,6 +16,7 @@ from shared.domain.payment import ChargeOutcome, Payment
 from shared.ports import (
     PAGE_LIMIT,
     Bus,
+    CardSetup,
     Check,
     Entry,
     Files,
@@ -30,6 +31,7 @@ from shared.ports import (
     QueueName,
     Remove,
     Save,
+    SavedCard,
     Store,
 )
 from shared.storage.schema import KIND_OF
@@ -187,6 +189,17 @@ class _GuardedGateway:
     def hear(self, body: bytes, signature: str) -> GatewayEvent:
         self._key()
         return self._inner.hear(body, signature)
+
+    def start_card(self, customer_id: str, key: str, tokens: Sequence[str] = ()) -> CardSetup:
+        self._key()
+        return self._inner.start_card(customer_id, key, tokens)
+
+    def finish_card(self, reference: str, customer_id: str) -> SavedCard | None:
+        self._key()
+        return self._inner.finish_card(reference, customer_id)
+
+    def token_problem(self, token: str) -> str | None:
+        return self._inner.token_problem(token)
 
     def _key(self) -> None:
         self._rights.need("secretsmanager:GetSecretValue", self._arns.secret)

@@ -5,6 +5,8 @@ Adapters open nothing until they are used, so a function needs only the variable
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from shared.config import Config
 from shared.domain.payment import ChargeOutcome, Payment
 from shared.gateways.clients import Clients
@@ -15,7 +17,7 @@ from shared.gateways.ses import SesMailer
 from shared.gateways.simulated import SimulatedGateway
 from shared.gateways.sqs import SqsQueue
 from shared.gateways.system import RandomIds, SystemClock
-from shared.ports import Gateway, GatewayEvent, Ports
+from shared.ports import CardSetup, Gateway, GatewayEvent, Ports, SavedCard
 from shared.storage.dynamo import DynamoStore
 
 _installed: Ports | None = None
@@ -76,6 +78,15 @@ class _ConfiguredGateway:
 
     def hear(self, body: bytes, signature: str) -> GatewayEvent:
         return self._gateway().hear(body, signature)
+
+    def start_card(self, customer_id: str, key: str, tokens: Sequence[str] = ()) -> CardSetup:
+        return self._gateway().start_card(customer_id, key, tokens)
+
+    def finish_card(self, reference: str, customer_id: str) -> SavedCard | None:
+        return self._gateway().finish_card(reference, customer_id)
+
+    def token_problem(self, token: str) -> str | None:
+        return self._gateway().token_problem(token)
 
     def _gateway(self) -> Gateway:
         if self._chosen is None:

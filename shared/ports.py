@@ -189,8 +189,44 @@ class GatewayEvent:
     succeeded: bool = False  # it speaks of a success, perhaps of one that we took for a failure
 
 
+@dataclass(frozen=True, slots=True)
+class CardChoice:
+    """A card that a gateway without hosted fields offers: what to show, and the reference that stands for it."""
+
+    label: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardSetup:
+    """What a page needs to ask for a new card: its number goes to the gateway alone, and `reference` names the card.
+
+    Hosted fields take the client secret, which is good for this one card, and the gateway's publishable key. A gateway
+    that has none offers `choices` instead, each with a reference of its own.
+    """
+
+    reference: str
+    client_secret: str
+    publishable_key: str = ""
+    choices: tuple[CardChoice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SavedCard:
+    """A card as the gateway keeps it."""
+
+    token: str
+    brand: str
+    last4: str
+    exp_month: int
+    exp_year: int
+
+
 class Gateway(Protocol):
-    """The payment gateway. A decline is a value; an answer that never came is `unknown`, never an exception."""
+    """The payment gateway. A decline is a value; an answer that never came is `unknown`, never an exception.
+
+    What is about cards and moves no money raises Unavailable while the gateway cannot be asked.
+    """
 
     def charge(self, payment: Payment) -> ChargeOutcome:
         """Charge `payment.token` once; `payment.id` is the idempotency key."""
@@ -203,6 +239,15 @@ class Gateway(Protocol):
 
     def hear(self, body: bytes, signature: str) -> GatewayEvent:
         """The event in a webhook, given as its raw bytes and its signature. Raises Forged, and Unavailable."""
+
+    def start_card(self, customer_id: str, key: str, tokens: Sequence[str] = ()) -> CardSetup:
+        """Prepare for a new card of a customer whose other cards are `tokens`; the same `key` prepares the same."""
+
+    def finish_card(self, reference: str, customer_id: str) -> SavedCard | None:
+        """The card that was given; None while there is none, and if it was prepared for somebody else."""
+
+    def token_problem(self, token: str) -> str | None:
+        """What is wrong with a token that this gateway cannot have given; None if it may be one of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from functions.admin_api.calls import Answer, Call
 from functions.admin_api.listing import PAGING, Source, page_of, pairs
 from functions.admin_api.once import forget_creation
 from functions.admin_api.routing import endpoint, new_router
+from shared.contracts.api_fields import refuse
 from shared.contracts.api_methods import MethodBody, method_json, read_method
 from shared.domain.payment import PaymentMethod
 from shared.ports import Page
@@ -30,6 +31,9 @@ def list_methods(call: Call[Any], customer_id: str) -> Answer:
 @endpoint(router, "POST", "/v1/customers/<customer_id>/payment-methods", body=MethodBody, creates="pm_")
 def post_method(call: Call[MethodBody], customer_id: str) -> Answer:
     """Keep a gateway token for a customer."""
+    problem = call.ports.gateway.token_problem(call.body.token)
+    if problem is not None:
+        refuse("token", problem)
     method = read_method(call.body, call.ports.ids.new("pm_"), customer_id)
     made = add_method(method, call.ports)
     return Answer(201 if made.fresh else 200, method_json(made.entity))

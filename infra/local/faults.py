@@ -17,6 +17,7 @@ from shared.domain.payment import ChargeOutcome, Payment
 from shared.ports import (
     PAGE_LIMIT,
     Bus,
+    CardSetup,
     Check,
     Entry,
     Files,
@@ -31,6 +32,7 @@ from shared.ports import (
     QueueName,
     Remove,
     Save,
+    SavedCard,
     Store,
     Throttled,
     Unavailable,
@@ -256,6 +258,15 @@ class FaultyGateway:
 
     def hear(self, body: bytes, signature: str) -> GatewayEvent:
         return self._inner.hear(body, signature)  # reads what has come in, and asks nobody
+
+    def start_card(self, customer_id: str, key: str, tokens: Sequence[str] = ()) -> CardSetup:
+        return self._calls.plain("gateway.start_card", lambda: self._inner.start_card(customer_id, key, tokens))
+
+    def finish_card(self, reference: str, customer_id: str) -> SavedCard | None:
+        return self._calls.plain("gateway.finish_card", lambda: self._inner.finish_card(reference, customer_id))
+
+    def token_problem(self, token: str) -> str | None:
+        return self._inner.token_problem(token)  # asks nobody
 
     def _call(self, name: str, act: Callable[[], ChargeOutcome], throttled: ChargeOutcome) -> ChargeOutcome:
         return self._calls.around(name, act, lost=lambda: _UNHEARD, throttled=lambda: throttled)

@@ -16,7 +16,7 @@ from shared.domain.ids import derive_id
 from shared.domain.payment import ChargeOutcome, Payment
 from shared.gateways.decline_codes import is_hard
 from shared.gateways.webhooks import ATTEMPT, read_event, sign, verify
-from shared.ports import Clock, GatewayEvent
+from shared.ports import CardChoice, CardSetup, Clock, GatewayEvent, SavedCard
 
 DECLINED = "declined:"
 PLAIN_OUTCOMES = ("succeeded", "timeout_charged", "timeout_not_charged", "error_500")
@@ -25,6 +25,18 @@ CODE_CHARS_MAX = 64
 
 # No secret at all: a webhook is a hint to ask this gateway, and it answers the truth.
 SIGNING_SECRET = "whsec_simulated"  # noqa: S105
+
+# Its own form for new cards: what each is called there, the card, and how charges on it end unless told otherwise.
+CARDS: dict[str, tuple[str, SavedCard, str]] = {
+    "visa": ("Visa 4242, pays", SavedCard("", "visa", "4242", 12, 2035), "succeeded"),
+    "mastercard": ("Mastercard 4444, pays", SavedCard("", "mastercard", "4444", 6, 2034), "succeeded"),
+    "poor": (
+        "Visa 9995, has insufficient funds",
+        SavedCard("", "visa", "9995", 12, 2035),
+        "declined:insufficient_funds",
+    ),
+    "stolen": ("Visa 9979, is stolen", SavedCard("", "visa", "9979", 12, 2035), "declined:stolen_card"),
+}
 
 _LOST = ChargeOutcome("unknown")
 
@@ -103,6 +115,24 @@ class SimulatedGateway:
         verify(body, signature, SIGNING_SECRET, self._clock.now())
         return read_event(body)
 
+    def start_card(self, customer_id: str, key: str, tokens: Sequence[str] = ()) -> CardSetup:
+        """References say all by themselves: which customer, which card. So any process finishes what one began."""
+        reference = f"{_setup_of(customer_id)}{derive_id('', key)}"
+        choices = tuple(CardChoice(label, f"{reference}~{name}") for name, (label, _, _) in CARDS.items())
+        return CardSetup(reference, f"{reference}_secret", choices=choices)
+
+    def finish_card(self, reference: str, customer_id: str) -> SavedCard | None:
+        setup, _, name = reference.partition("~")
+        if name not in CARDS or not setup.startswith(_setup_of(customer_id)):
+            return None
+        _, card, outcome = CARDS[name]
+        token = derive_id("tok_", reference)
+        self._scripts.setdefault(token, [outcome])
+        return replace(card, token=token)
+
+    def token_problem(self, token: str) -> str | None:
+        return None
+
     def webhook(self, charge: GatewayCharge) -> tuple[bytes, str]:
         """What Stripe would tell of a charge: the body, and its signature as of now. The same event each time."""
         declined = charge.status == "declined"
@@ -156,6 +186,10 @@ class SimulatedGateway:
         )
         self._charges[payment.id] = charge
         return charge
+
+
+def _setup_of(customer_id: str) -> str:
+    return f"{derive_id('seti_', customer_id)}_"
 
 
 def _parameters(payment: Payment) -> tuple[str, int, str]:

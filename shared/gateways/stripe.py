@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,7 +28,7 @@ from shared.gateways.stripe_amounts import NotChargeable, stripe_amount
 from shared.gateways.stripe_cards import StripeCards
 from shared.gateways.stripe_outcomes import UNKNOWN, of_error, of_intent, of_refund, of_refund_error, wants_no_retry
 from shared.gateways.webhooks import ATTEMPT, read_event, verify
-from shared.ports import Clock, GatewayEvent, Unavailable
+from shared.ports import CardSetup, Clock, GatewayEvent, SavedCard, Unavailable
 
 if TYPE_CHECKING:
     from stripe.params import PaymentIntentCreateParams, PaymentIntentListParams
@@ -78,7 +78,7 @@ class StripeGateway:
         self._sleep = sleep
         self._read_seconds_max = read_seconds_max
         self._made: tuple[str, stripe.StripeClient] | None = None
-        self.cards = StripeCards(self.client)
+        self.cards = StripeCards(self.client, fields)
 
     # ---- attempts -------------------------------------------------------------------------------
 
@@ -143,6 +143,17 @@ class StripeGateway:
             raise Unavailable(str(error)) from error
         verify(body, signature, secret, self._clock.now())
         return read_event(body)
+
+    # ---- cards ----------------------------------------------------------------------------------
+
+    def start_card(self, customer_id: str, key: str, tokens: Sequence[str] = ()) -> CardSetup:
+        return self.cards.start(customer_id, key, tokens)
+
+    def finish_card(self, reference: str, customer_id: str) -> SavedCard | None:
+        return self.cards.finish(reference, customer_id)
+
+    def token_problem(self, token: str) -> str | None:
+        return None if _TOKEN.fullmatch(token) else "is no token of Stripe's: give pm_… or cus_…/pm_…"
 
     # ---- the SDK --------------------------------------------------------------------------------
 

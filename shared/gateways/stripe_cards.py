@@ -2,48 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import stripe
 
 from shared.gateways.secrets import SecretUnusable
-from shared.ports import Unavailable
+from shared.ports import CardSetup, SavedCard, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
 CUSTOMER: Final = "paidup_customer"  # name in Stripe's metadata
-
-
-@dataclass(frozen=True, slots=True)
-class CardSetup:
-    """What the page needs to show Stripe's fields. The secret is good for this one card and goes to nobody else."""
-
-    id: str
-    client_secret: str
-    gateway_customer: str
-
-
-@dataclass(frozen=True, slots=True)
-class SavedCard:
-    token: str  # as StripeGateway takes it
-    brand: str
-    last4: str
-    exp_month: int
-    exp_year: int
+SETUP_ID: Final = re.compile(r"seti_[A-Za-z0-9_]{1,100}")
 
 
 class StripeCards:
     """SetupIntents of one account. Every call raises Unavailable when Stripe cannot be asked now."""
 
-    def __init__(self, client: Callable[[], stripe.StripeClient]) -> None:
-        self._client = client
+    def __init__(self, client: Callable[[], stripe.StripeClient], fields: Callable[[], Mapping[str, str]]) -> None:
+        self._client, self._fields = client, fields
 
-    def start(self, customer_id: str, key: str, gateway_customer: str | None = None) -> CardSetup:
-        """Prepare for a card of this customer, who is made at Stripe unless known there. `key` makes it repeatable."""
+    def start(self, customer_id: str, key: str, tokens: Sequence[str] = ()) -> CardSetup:
+        """Prepare for a card of this customer, who is made at Stripe unless a token tells that he is known there."""
+        gateway_customer = next((owner for owner, slash, _ in (t.partition("/") for t in tokens) if slash), None)
         try:
-            client = self._client()
+            client, publishable_key = self._client(), self._fields().get("publishable_key", "")
             if gateway_customer is None:
                 made = client.v1.customers.create(
                     {"metadata": {CUSTOMER: customer_id}}, {"idempotency_key": f"{customer_id}-customer"}
@@ -60,10 +44,12 @@ class StripeCards:
             )
         except (stripe.StripeError, SecretUnusable) as error:
             raise Unavailable(f"Stripe prepared no card: {type(error).__name__}") from error
-        return CardSetup(setup.id, setup.client_secret or "", gateway_customer)
+        return CardSetup(setup.id, setup.client_secret or "", publishable_key)
 
     def finish(self, setup_id: str, customer_id: str) -> SavedCard | None:
         """The card that came of it; None while there is none, or if it is somebody else's."""
+        if not SETUP_ID.fullmatch(setup_id):
+            return None
         try:
             setup: dict[str, Any] = (
                 self._client().v1.setup_intents.retrieve(setup_id, {"expand": ["payment_method"]}).to_dict()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from shared.domain.errors import NotFound, Refused
@@ -17,11 +18,15 @@ METHODS_MAX = 50  # of one customer
 def add_method(method: PaymentMethod, ports: Ports) -> Created[PaymentMethod]:
     """Keep a gateway token for a customer; its id is unique among all customers'."""
     customer_of(ports, method.customer_id)
-    if len(methods_of(method.customer_id, ports)) >= METHODS_MAX:
-        raise Refused("too_many", f"a customer has at most {METHODS_MAX} payment methods; remove one first")
+    check_room(methods_of(method.customer_id, ports))
     dated = replace(method, created_at=ports.clock.now())
     owner = Owner(method.id, method.customer_id)
     return create(dated, ports, owner, partition=method.customer_id, sort=method.id)
+
+
+def check_room(methods: Sequence[PaymentMethod]) -> None:
+    if len(methods) >= METHODS_MAX:
+        raise Refused("too_many", f"a customer has at most {METHODS_MAX} payment methods; remove one first")
 
 
 def remove_method(method_id: str, ports: Ports) -> PaymentMethod:

@@ -122,3 +122,39 @@ def test_its_webhooks_are_signed_and_name_the_attempt(gateway):
 def test_an_outcome_that_does_not_exist_is_refused(gateway, outcomes):
     with pytest.raises(ValueError, match=r"outcomes|none of"):
         gateway.behave("tok_1", outcomes)
+
+
+# ---- new cards ------------------------------------------------------------------------------------
+
+
+def test_a_new_card_is_chosen_from_the_gateways_own_form(gateway):
+    setup = gateway.start_card("cus_1", "key_1")
+    assert gateway.start_card("cus_1", "key_1") == setup
+    assert gateway.finish_card(setup.reference, "cus_1") is None  # nothing chosen yet
+    cards = {c.label: gateway.finish_card(c.reference, "cus_1") for c in setup.choices}
+    assert cards["Visa 4242, pays"].last4 == "4242"
+    assert len({card.token for card in cards.values()}) == len(cards) == 4
+    outcomes = [gateway.charge(attempt(n, token=card.token)).code for n, card in enumerate(cards.values())]
+    assert outcomes == [None, None, "insufficient_funds", "stolen_card"]
+
+
+def test_a_card_that_was_prepared_for_another_customer_is_not_found(gateway):
+    choice = gateway.start_card("cus_1", "key_1").choices[0]
+    assert gateway.finish_card(choice.reference, "cus_2") is None
+    for reference in ("", "~visa", "seti_~visa", f"{choice.reference}x", "visa"):
+        assert gateway.finish_card(reference, "cus_1") is None
+
+
+def test_another_process_finishes_what_one_began(gateway):
+    choice = gateway.start_card("cus_1", "key_1").choices[0]
+    assert SimulatedGateway(StoppedClock()).finish_card(choice.reference, "cus_1") == gateway.finish_card(
+        choice.reference, "cus_1"
+    )
+
+
+def test_what_was_said_of_a_token_before_stays_said(gateway):
+    choice = gateway.start_card("cus_1", "key_1").choices[0]
+    token = gateway.finish_card(choice.reference, "cus_1").token
+    gateway.behave(token, ["declined:lost_card"])
+    gateway.finish_card(choice.reference, "cus_1")
+    assert gateway.charge(attempt(token=token)).code == "lost_card"

@@ -9,7 +9,7 @@ import pytest
 from shared.domain.payment import ChargeOutcome
 from shared.gateways.stripe import StripeGateway
 from shared.ports import Unavailable
-from tests.contract.stripe.world import attempt, charged, gateway_at
+from tests.contract.stripe.world import PUBLISHABLE_KEY, attempt, charged, gateway_at
 from tests.stripe_server.account import KEY_SECONDS
 from tests.stripe_server.http import FAULTS
 
@@ -65,31 +65,49 @@ def test_only_a_charge_that_was_made_is_refunded(gateway):
 
 
 def test_a_card_that_the_customer_gives_to_stripe_can_be_charged_afterwards(gateway, account):
-    setup = gateway.cards.start("cus_1", "setup-1")
-    assert gateway.cards.start("cus_1", "setup-1") == setup
-    assert gateway.cards.finish(setup.id, "cus_1") is None  # not yet
-    given = {"payment_method": "pm_card_visa"}
-    gateway.client().v1.setup_intents.confirm(setup.id, given)
-    card = gateway.cards.finish(setup.id, "cus_1")
+    setup = gateway.start_card("cus_1", "setup-1")
+    assert gateway.start_card("cus_1", "setup-1") == setup
+    assert (setup.publishable_key, setup.choices) == (PUBLISHABLE_KEY, ())
+    assert gateway.finish_card(setup.reference, "cus_1") is None  # not yet
+    gateway.client().v1.setup_intents.confirm(setup.reference, {"payment_method": "pm_card_visa"})
+    card = gateway.finish_card(setup.reference, "cus_1")
     assert (card.brand, card.last4, card.exp_month, card.exp_year) == ("visa", "4242", 12, 2030)
-    assert card.token.startswith(f"{setup.gateway_customer}/pm_")
+    assert gateway.token_problem(card.token) is None
     charged(attempt(card.token), gateway)
-    second = gateway.cards.start("cus_1", "setup-2", setup.gateway_customer)
-    assert second.gateway_customer == setup.gateway_customer
+
+
+def test_a_customer_who_has_a_card_at_stripe_is_not_made_there_a_second_time(gateway, account):
+    first = gateway.start_card("cus_1", "setup-1")
+    gateway.client().v1.setup_intents.confirm(first.reference, {"payment_method": "pm_card_visa"})
+    token = gateway.finish_card(first.reference, "cus_1").token
+    second = gateway.start_card("cus_1", "setup-2", ["pm_of_nobody", token])
+    gateway.client().v1.setup_intents.confirm(second.reference, {"payment_method": "pm_card_visa"})
+    assert gateway.finish_card(second.reference, "cus_1").token.partition("/")[0] == token.partition("/")[0]
     assert len(account.customers) == 1
 
 
 def test_a_card_goes_to_nobody_but_the_customer_it_was_prepared_for(gateway):
-    setup = gateway.cards.start("cus_1", "setup-1")
-    gateway.client().v1.setup_intents.confirm(setup.id, {"payment_method": "pm_card_visa"})
-    assert gateway.cards.finish(setup.id, "cus_2") is None
-    assert gateway.cards.finish("seti_unknown", "cus_1") is None
+    setup = gateway.start_card("cus_1", "setup-1")
+    gateway.client().v1.setup_intents.confirm(setup.reference, {"payment_method": "pm_card_visa"})
+    assert gateway.finish_card(setup.reference, "cus_2") is None
+    for reference in ("seti_unknown", "", "../customers/cus_1", "seti_1?expand=x", "seti_" + "x" * 200):
+        assert gateway.finish_card(reference, "cus_1") is None
+
+
+@pytest.mark.parametrize("token", ["pm_1", "cus_1/pm_1", "card_1", "cus_1/src_1"])
+def test_tokens_of_stripes_are_known_as_such(gateway, token):
+    assert gateway.token_problem(token) is None
+
+
+@pytest.mark.parametrize("token", ["tok_visa", "pm_", "cus_1/", "cus_1", "pm_1/cus_1", "cus_1/pm_1/x", "pi_1", "PM_1"])
+def test_what_stripe_cannot_have_given_is_no_token(gateway, token):
+    assert "pm_" in gateway.token_problem(token)
 
 
 @pytest.mark.usefixtures("no_names")
 def test_no_card_is_prepared_while_stripe_is_away_or_there_is_no_key(clock):
     for gateway in (gateway_at("http://gateway.invalid", clock), StripeGateway(dict, clock)):
         with pytest.raises(Unavailable):
-            gateway.cards.start("cus_1", "setup-1")
+            gateway.start_card("cus_1", "setup-1")
         with pytest.raises(Unavailable):
-            gateway.cards.finish("seti_1", "cus_1")
+            gateway.finish_card("seti_1", "cus_1")

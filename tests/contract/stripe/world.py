@@ -11,6 +11,7 @@ from tests.stripe_server import API_KEY, SIGNING_SECRET
 
 AT = datetime(2026, 1, 5, 11, tzinfo=UTC)
 PATIENCE = 0.25  # seconds that an answer may take here
+PUBLISHABLE_KEY = "pk_test_paidup"
 UNKNOWN = ChargeOutcome("unknown")
 
 
@@ -28,7 +29,7 @@ class MovedClock:
 
 
 def gateway_at(url, clock, api_key=API_KEY, patience=PATIENCE, **more) -> StripeGateway:
-    fields = {"api_key": api_key, "webhook_secret": SIGNING_SECRET}
+    fields = {"api_key": api_key, "webhook_secret": SIGNING_SECRET, "publishable_key": PUBLISHABLE_KEY}
     return StripeGateway(
         lambda: fields, clock, base_url=url, sleep=lambda seconds: None, read_seconds_max=patience, **more
     )
