@@ -5,6 +5,7 @@ Nothing is counted or believed from an index here: the invoice knows its last at
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -199,16 +200,20 @@ def charge_by_hand(invoice_id: str, ports: Ports, payment_method_id: str | None 
 # ---- calls that the gateway did not process -------------------------------------------------------------------
 
 
+class NotProcessed(Unavailable):
+    """The gateway still does not process a run's charge. The message that asks for it stays in its queue."""
+
+
 def retry_later(payment: Payment, ports: Ports) -> bool:
     """Have a run's failed call tried again soon, a few times, and a late decline go on to the next rule; whether
-    anything will be tried. Safe to repeat.
+    anything will be tried. Safe to repeat. What is only found out another day is left to the next payment run.
     """
     next_rule = goes_on(payment)
     if (payment.status != "failed" and not next_rule) or payment.run_id is None or payment.attempt is None:
         return False
     attempts = attempts_of(invoice_of(ports, payment.invoice_id or ""), ports)
-    tries = sum(1 for a in attempts if a.run_id == payment.run_id and a.status == "failed")
-    if attempts[-1].id != payment.id or tries > len(FAILED_RETRY_SECONDS):
+    tries = failures(attempts, payment.run_id)
+    if attempts[-1].id != payment.id or tries > len(FAILED_RETRY_SECONDS) or _stale(payment, ports):
         return False
     message = RetryCharge(run_id=payment.run_id, invoice_id=payment.invoice_id or "", attempt=payment.attempt)
     delay = 0 if next_rule else FAILED_RETRY_SECONDS[tries - 1]
@@ -216,23 +221,45 @@ def retry_later(payment: Payment, ports: Ports) -> bool:
     return True
 
 
+def failures(attempts: Sequence[Payment], run_id: str) -> int:
+    """How many of a run's attempts the gateway did not process."""
+    return sum(1 for a in attempts if a.run_id == run_id and a.status == "failed")
+
+
+def _stale(payment: Payment, ports: Ports) -> bool:
+    return ports.clock.now() - payment.at >= RETRY_STALE
+
+
 def retry_failed(run: PaymentRun, invoice_id: str, attempt: int, ports: Ports) -> ChargeResult | None:
     """Charge once more after the gateway did not process an attempt, or by the next rule after one that was declined;
-    None if there is nothing to try (any more).
+    None if there is nothing to try (any more), which is so once another run or a person has tried since.
 
-    On the same day only: a message that comes much later, from the dead letters, leaves it to the next payment run.
+    Each failure asks for the next try with a message of its own, as long as FAILED_RETRY_SECONDS has a wait for it. The
+    last message is not done before the gateway has said yes or no: it raises NotProcessed, so that the queue delivers
+    it again, a few times, each of which tries once more, and then puts it among the dead letters. From there it works
+    the same way, whenever it is redriven.
     """
     invoice = invoice_of(ports, invoice_id)
     attempts = [a for a in attempts_of(invoice, ports) if a.run_id == run.id]
     last = attempts[-1] if attempts else None
-    if last is None or last.attempt != invoice.attempts or (last.status != "failed" and not goes_on(last)):
+    if last is None or last.attempt != invoice.attempts:
         return None
-    if last.attempt != attempt:
+    final = failures(attempts, run.id) >= len(FAILED_RETRY_SECONDS)
+    if not last.unresolved and last.status != "failed" and not (goes_on(last) and not _stale(last, ports)):
+        return None
+    if not final and (last.unresolved or last.attempt != attempt):
         retry_later(last, ports)  # done by an earlier delivery, which may not have got round to this
         return None
-    if ports.clock.now() - last.at >= RETRY_STALE:
-        return None
     result = charge_invoice(invoice_id, ports, run=run, again=any(map(goes_on, attempts)))
+    if final and _undecided(result):
+        raise NotProcessed(f"the gateway has not processed the charge of invoice {invoice_id} of run {run.id}")
     if result.payment is not None:
         retry_later(result.payment, ports)
     return result
+
+
+def _undecided(result: ChargeResult) -> bool:
+    """Neither yes nor no, nor any reason not to ask."""
+    if result.payment is None:
+        return result.skipped == "attempt_open"
+    return result.payment.status == "failed" or result.payment.unresolved

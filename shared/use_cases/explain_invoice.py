@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from shared.domain.calendar import local_date, parse_cron
@@ -10,6 +10,7 @@ from shared.domain.collection_facts import chasable
 from shared.domain.customer import Customer, why_off
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice, notice_id
+from shared.domain.payment import Payment, attempt_id
 from shared.domain.policy import CustomerClass
 from shared.domain.runs import BillRun
 from shared.domain.settings import Settings
@@ -141,7 +142,14 @@ def _charged(choice: Choice, facts: _Facts, ports: Ports) -> Step:
     use = card_use(facts.customer.id, choice.method.token, ports)
     if use.at_limit(facts.now, facts.settings.retries.max_attempts_per_card_30_days):
         return Step(False, "card_limit")
-    return _next_payment_run(facts)
+    step = _next_payment_run(facts)
+    return replace(step, reason="gateway_failed") if _not_processed(facts.invoice, ports) else step
+
+
+def _not_processed(invoice: Invoice, ports: Ports) -> bool:
+    """Whether the last attempt never got through: nothing but the gateway is against it."""
+    last = ports.store.get(Payment, attempt_id(invoice.id, invoice.attempts)) if invoice.attempts else None
+    return last is not None and last.status == "failed"
 
 
 def _next_payment_run(facts: _Facts) -> Step:

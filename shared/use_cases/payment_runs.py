@@ -22,7 +22,6 @@ from shared.domain.settings import Settings
 from shared.domain.terms import collection_date
 from shared.ports import Conflict, Ports, Remove, Save
 from shared.use_cases.charge_invoice import (
-    FAILED_RETRY_SECONDS,
     ChargeResult,
     charge_invoice,
     goes_on,
@@ -400,8 +399,9 @@ def payment_run_summary(run: PaymentRun, ports: Ports) -> PaymentRunSummary:
 def _as_known_now(outcomes: Sequence[Outcome], run: PaymentRun, ports: Ports) -> dict[str, Payment]:
     """The run's last attempt per invoice: what the gateway did not process at first may have been tried again."""
     found = ports.store.get_many(Payment, [(o.payment_id, "") for o in outcomes if o.payment_id])
-    later = range(1, len(FAILED_RETRY_SECONDS) + 1)
-    again = [(attempt_id(a.invoice_id or "", (a.attempt or 0) + n), "") for a in found if _not_paid(a) for n in later]
+    unpaid = {a.invoice_id or "": a.attempt or 0 for a in found if _not_paid(a)}
+    invoices = ports.store.get_many(Invoice, [(i, "") for i in unpaid])
+    again = [(attempt_id(i.id, n), "") for i in invoices for n in range(unpaid[i.id] + 1, i.attempts + 1)]
     tried = [a for a in ports.store.get_many(Payment, again) if a.run_id == run.id]
     return {a.invoice_id or "": a for a in (*found, *sorted(tried, key=lambda a: a.attempt or 0))}
 

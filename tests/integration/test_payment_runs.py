@@ -11,7 +11,7 @@ from infra.local.invoker import SimulatedCrash
 from shared.domain.customer import Customer
 from shared.domain.errors import Invalid
 from shared.domain.invoice import InvoiceHold
-from shared.domain.payment import Payment, attempt_id
+from shared.domain.payment import attempt_id
 from shared.domain.policy import AutoCharge
 from shared.domain.runs import BillRun, Chunk, PaymentRun, Watermark
 from shared.domain.settings import BillRunSettings, PaymentRunSettings, Settings
@@ -23,11 +23,10 @@ from shared.use_cases.payment_runs import (
     done_outcomes,
     payment_run_summary,
     plan_payment_runs,
-    retry_charge,
     start_payment_run,
 )
 from shared.use_cases.plan_bill_runs import scheduled_bill_run_id
-from shared.use_cases.record_payment import ManualPayment, record_payment
+from shared.use_cases.reconcile_payments import reconcile_payments
 from tests.integration.stage import NOW, TODAY, Behind, Meddling, Stage
 
 MIDNIGHT = datetime(2026, 1, 31, tzinfo=UTC)
@@ -364,100 +363,10 @@ def test_all_four_outcomes_are_kept_apart_and_recounted_as_they_become_known(sta
     assert counts(stage, run) == {"considered": 4, "succeeded": 1, "declined": 1, "failed": 1, "unknown": 1}
     assert payment_run_summary(run, stage.ports).collected_minor == {"USD": 100_00}
 
-    from shared.use_cases.reconcile_payments import reconcile_payments
-
     stage.advance(minutes=5)
     reconcile_payments(stage.ports)
     assert counts(stage, run) == {"considered": 4, "succeeded": 2, "declined": 1, "failed": 1}
     assert payment_run_summary(run, stage.ports).collected_minor == {"USD": 200_00}
-
-
-# ---- calls that the gateway did not process -------------------------------------------------------------------
-
-
-def tried_at(stage, minutes=60 * 24):
-    """Let a day pass; the minutes after the first try at which the invoice was tried again."""
-    began, seen = stage.clock.now(), []
-    for _ in range(minutes):
-        before = len(stage.every(Payment))
-        stage.deliver("charge")
-        if len(stage.every(Payment)) > before:
-            seen.append(int((stage.clock.now() - began).total_seconds()) // 60)
-        stage.advance(minutes=1)
-    return seen
-
-
-def test_what_was_not_processed_is_tried_again_on_the_same_day_a_few_times(stage):
-    stage.card("cus_a", "error_500")
-    id = stage.posted(due_on=TODAY)
-    run = collect(stage)
-    assert tried_at(stage) == [1, 6, 21]  # after 1, 5 and 15 minutes
-    assert [p.status for p in stage.every(Payment)] == ["failed"] * 4
-    assert (stage.invoice(id).attempts, stage.invoice(id).open_attempt_id) == (4, None)
-    assert counts(stage, run) == {"considered": 1, "failed": 1}
-    assert counts(stage, collect(stage)) == {"considered": 1, "failed": 1}  # the next run tries anew
-
-
-def test_a_retry_that_succeeds_counts_for_its_run(stage):
-    stage.card("cus_a", "error_500", "error_500", "succeeded")
-    id = stage.posted(due_on=TODAY)
-    run = collect(stage)
-    tried_at(stage, minutes=30)
-    assert stage.invoice(id).residual_minor == 0
-    assert counts(stage, run) == {"considered": 1, "succeeded": 1}
-    assert payment_run_summary(run, stage.ports).collected_minor == {"USD": 100_00}
-    assert len({p.id for p in stage.every(Payment)}) == 3  # a new ordinal, and key, each
-
-
-def test_a_retry_delivered_twice_or_late_tries_once(stage):
-    stage.card("cus_a", "error_500", "error_500", "succeeded")
-    stage.posted(due_on=TODAY)
-    run = collect(stage)
-    [(_, _, first)] = stage.queue.waiting
-    stage.advance(minutes=1)
-    stage.deliver("charge", twice=True)
-    assert len(stage.every(Payment)) == 2
-    stage.advance(minutes=5)
-    stage.deliver("charge", twice=True)
-    stage.work("charge", first)
-    assert [p.status for p in stage.every(Payment)].count("succeeded") == 1
-    assert counts(stage, run) == {"considered": 1, "succeeded": 1}
-
-
-def test_a_retry_whose_follow_up_was_lost_is_taken_up_by_the_next_delivery(stage):
-    stage.card("cus_a", "error_500", "error_500", "succeeded")
-    id = stage.posted(due_on=TODAY)
-    collect(stage)
-    [(_, _, first)] = stage.queue.waiting
-    stage.queue.waiting.clear()
-    stage.work("charge", first)
-    stage.queue.waiting.clear()  # the worker died before it asked for the next try
-    stage.work("charge", first)
-    stage.advance(minutes=5)
-    stage.deliver("charge")
-    assert stage.invoice(id).residual_minor == 0
-
-
-def test_a_retry_from_the_dead_letters_is_left_to_the_next_run(stage):
-    stage.card("cus_a", "error_500", "succeeded")
-    stage.posted(due_on=TODAY)
-    run = collect(stage)
-    stage.advance(hours=12)
-    id = stage.every(Payment)[0].invoice_id
-    assert retry_charge(run.id, id, 1, stage.ports) is None
-
-
-@pytest.mark.parametrize("meanwhile", ["paid", "held"])
-def test_a_retry_looks_again_before_it_charges(stage, meanwhile):
-    stage.card("cus_a", "error_500", "succeeded")
-    id = stage.posted(due_on=TODAY)
-    collect(stage)
-    if meanwhile == "paid":
-        record_payment(ManualPayment("pay_1", "cus_a", "USD", 100_00, "check"), stage.ports)
-    else:
-        hold_invoice(id, InvoiceHold("dispute"), stage.ports)
-    tried_at(stage, minutes=60)
-    assert stage.gateway.charges == ()
 
 
 # ---- told twice, and workers that die -------------------------------------------------------------------------
@@ -493,8 +402,6 @@ def test_a_worker_that_dies_anywhere_charges_nobody_twice_when_the_chunk_comes_a
         charge_chunk(run.id, 0, replace(stage.ports, store=Meddling(stage.store, commit, die)))
     charge_chunk(run.id, 0, stage.ports)
     charge_chunk(run.id, 0, stage.ports)
-    from shared.use_cases.reconcile_payments import reconcile_payments
-
     stage.advance(minutes=5)
     reconcile_payments(stage.ports)
     stage.deliver("charge")
