@@ -56,6 +56,7 @@ def ports_from(config: Config) -> Ports:
         mailer=SesMailer(clients, config.mail_configuration_set),
         files=S3Files(lambda: config.files_bucket, clients),
         bus=EventBridgeBus(lambda: config.event_bus, clients),
+        pay_url=lambda token: f"{config.pay_base_url}/pay/{token}",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -311,3 +311,4 @@ class Ports:
     mailer: Mailer
     files: Files
     bus: Bus
+    pay_url: Callable[[str], str] = "/pay/{}".format  # where the page of a pay link is, by its token

@@ -44,6 +44,7 @@ class Endpoint:
     creates: str | None
     public: bool
     merges: bool  # the body is a merge patch: the handler reads the whole that it makes
+    secret: bool = False  # the answer is a secret and is kept nowhere, so an Idempotency-Key cannot bring it again
 
     @property
     def summary(self) -> str:
@@ -68,11 +69,12 @@ def endpoint(
     creates: str | None = None,
     public: bool = False,
     merges: bool = False,
+    secret: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register a handler, which takes the Call and the parameters of the path by name."""
 
     def register(handler: Handler) -> Handler:
-        made = Endpoint(method, path, handler, body, filters or {}, creates, public, merges)
+        made = Endpoint(method, path, handler, body, filters or {}, creates, public, merges, secret)
         ENDPOINTS.append(made)
 
         def routed(**parameters: str) -> Response[str]:
@@ -130,7 +132,7 @@ def _answer(made: Endpoint, event: Mapping[str, Any], parameters: Mapping[str, s
         scope=f"{made.method} {event.get('path', made.path)}",
     )
     key = headers.get("idempotency-key")
-    if made.method == "POST" and key is not None:
+    if made.method == "POST" and key is not None and not made.secret:
         return answered_once(call, key, lambda again: _run(made, again, parameters))
     return _run(made, call, parameters)
 

@@ -25,6 +25,7 @@ from shared import bootstrap, observability
 from shared.ports import Mail, Ports
 
 BackendName = Literal["memory", "moto"]
+ADDRESS: Final = "http://127.0.0.1:8642"
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 BILLING: Final = "functions.bill_run.generate."  # the handlers on which `fail_customers` acts
 _BACKENDS: Final = {"memory": memory_backend.open_world, "moto": moto_backend.open_world}
@@ -53,6 +54,7 @@ class LocalCloud:
         self.every = every
         self.log_level = log_level
         self.wiring = wiring or load_wiring(Path(template))
+        self.address = ADDRESS  # where pages are served; the server says where it really is
         self._stack = ExitStack()
         self._watching: Calls | None = None
         self._open(start)
@@ -142,7 +144,7 @@ class LocalCloud:
             self.gateway = self._backend.gateway
             self.mail = Post(self._backend.ports.mailer, self.clock, self._feedback)
             self.bus = RecordedBus(self._backend.ports.bus, self.clock)
-            self.ports = replace(self._backend.ports, mailer=self.mail, bus=self.bus)
+            self.ports = replace(self._backend.ports, mailer=self.mail, bus=self.bus, pay_url=self._pay_url)
             observability.quiet(self.log_level, listener=self.engine.outcomes.update)
             stack.callback(observability.loud)
             stack.callback(bootstrap.uninstall)
@@ -150,6 +152,9 @@ class LocalCloud:
         except Exception:
             stack.close()
             raise
+
+    def _pay_url(self, token: str) -> str:
+        return f"{self.address}/pay/{token}"
 
     def _feedback(self, body: str) -> None:
         """What the mail service reports goes to the queues that subscribe to it."""

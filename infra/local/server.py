@@ -117,6 +117,7 @@ def run(cloud: LocalCloud, port: int, say: Callable[[str], None]) -> None:
     cloud.engine.invoker.on_failure = lambda failure: _complain(failure.text)
     server = Server(App(cloud), port, cloud.live)
     server.app.complain = _complain
+    cloud.address = server.url
     for line in greeting(server.url, cloud):
         say(line)
 

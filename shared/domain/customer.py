@@ -95,6 +95,7 @@ class Customer:
     external_id: str | None = None
     service: Service = "active"
     email_problem: Literal["bounced", "complained"] | None = None  # set by the mail provider's feedback
+    pay_epoch: int = 0  # pay links of an earlier one are revoked
     erased_at: datetime | None = None  # the person was removed; only the accounts are left
     created_at: datetime | None = None
     version: int = 0

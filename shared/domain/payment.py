@@ -83,6 +83,7 @@ class Payment:
     token: str | None = None
     attempt: int | None = None
     run_id: str | None = None
+    submission_id: str | None = None  # what a customer submitted from his own page: he pays of his own accord
     rule_id: str | None = None  # the autopay rule that chose the method
     ignored_rule_ids: tuple[str, ...] = ()  # later rules that matched too
     falls_through: bool = False  # if declined, one of them is tried next

@@ -21,6 +21,7 @@ from shared.domain.ids import shard_of
 from shared.domain.invoice import Invoice, InvoiceLines
 from shared.domain.notice import Notice
 from shared.domain.outbox import OutboxEvent
+from shared.domain.pay_link import KEPT_EXPIRED, PayLink, Submission
 from shared.domain.payment import CreditBalance, Payment, PaymentMethod
 from shared.domain.policy import CustomerClass
 from shared.domain.records import Answered, HeardEvent, Owner
@@ -136,6 +137,7 @@ KINDS: tuple[Kind, ...] = (
         IndexRule(ports.PAYMENTS_UNRESOLVED, lambda e: _shard(e.id) if e.awaited else None,
                   lambda e: f"{_instant(e.next_check_at)}#{e.id}"),
     )),
+    Kind(Submission, "payments", "submission", lambda e: e.id, expires=lambda e: e.expires_at),
     Kind(HeardEvent, "payments", "heard", lambda e: e.id, expires=lambda e: e.expires_at),
     Kind(BillRun, "runs", "bill_run", lambda e: e.id, indexes=(
         IndexRule(ports.BILL_RUNS, lambda e: ALL, _created),
@@ -165,6 +167,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(OutboxEvent, "notices", "event", lambda e: e.id, indexes=(
         IndexRule(ports.EVENTS_PENDING, lambda e: ALL, _created),
     )),
+    Kind(PayLink, "notices", "pay_link", lambda e: e.digest, expires=lambda e: e.expires_at + KEPT_EXPIRED),
     Kind(Settings, "settings", "settings", lambda e: "settings"),
     Kind(SettingsChange, "settings", "history#", lambda e: "settings", lambda e: f"{e.settings_version:08d}"),
     Kind(SettingsGate, "settings", "gate", lambda e: f"gate{e.shard}"),

@@ -72,7 +72,8 @@ class Read:
     now: datetime
 
 
-def _read(invoice_id: str, run: PaymentRun | None, ports: Ports) -> Read:
+def read_for_charge(invoice_id: str, run: PaymentRun | None, ports: Ports) -> Read:
+    """As it is now, with what a claim made on it must check."""
     scheduled = run is not None and run.scheduled_for is not None
     gate = gate_of(ports, shard_of(invoice_id)) if scheduled else None  # before the settings
     invoice = invoice_of(ports, invoice_id)
@@ -129,7 +130,7 @@ def _charge_once(
     invoice_id: str, ports: Ports, payment_method_id: str | None, run: PaymentRun | None, again: bool
 ) -> ChargeResult:
     for _ in range(CONFLICT_RETRIES):
-        read = _read(invoice_id, run, ports)
+        read = read_for_charge(invoice_id, run, ports)
         today = local_on(read.now, read.customer, read.settings)
         reason = why_not_chargeable(read.invoice, read.customer, today)
         if reason is not None:
@@ -172,14 +173,16 @@ def _spent(invoice: Invoice, run: PaymentRun, ports: Ports) -> frozenset[str]:
 
 
 def open_attempt(
-    read: Read, method: PaymentMethod, use: CardUse, choice: Choice, run: PaymentRun | None, ports: Ports
-) -> Payment:
+    read: Read, method: PaymentMethod, use: CardUse, choice: Choice, run: PaymentRun | None, ports: Ports,
+    submission_id: str | None = None,
+) -> Payment:  # fmt: skip
     """Store the attempt, lock the invoice with it and count it, provided that everything is as it was read."""
     invoice, ordinal = read.invoice, read.invoice.attempts + 1
     attempt = Payment(
         id=attempt_id(invoice.id, ordinal), customer_id=invoice.customer_id, currency=invoice.currency, method="card",
         amount_minor=invoice.residual_minor, status="pending", at=read.now, invoice_id=invoice.id, attempt=ordinal,
         payment_method_id=method.id, token=method.token, run_id=run.id if run else None,
+        submission_id=submission_id,
         next_check_at=next_check(0, read.now), rule_id=choice.rule_id, ignored_rule_ids=choice.ignored,
         falls_through=choice.falls_through,
     )  # fmt: skip

@@ -19,10 +19,11 @@ NOTICES_MAX = 100_000  # of one customer
 
 
 def erase_customer(customer_id: str, ports: Ports, forget: Callable[[str], None] = lambda id: None) -> Customer:
-    """Remove name, addresses, payment methods and where mail went. Refused unless service is terminated; done once.
+    """Remove name, addresses, payment methods, pay links and where mail went. Refused unless service is terminated.
 
-    Invoices and their documents, payments and notices stay: they are the accounts. `forget` is told the ids of records
-    whose creation may be remembered elsewhere. The customer itself goes last, so that a repetition finds what is left.
+    Done once. Invoices and their documents, payments and notices stay: they are the accounts. `forget` is told the ids
+    of records whose creation may be remembered elsewhere. The customer itself goes last, so that a repetition finds
+    what is left.
     """
     for _ in range(CONFLICT_RETRIES):
         customer = customer_of(ports, customer_id)
@@ -44,7 +45,7 @@ def _erased(customer: Customer, ports: Ports) -> Customer:
     erased = replace(
         customer, name=ERASED, email=None, address=Address(), external_id=None, timezone=None, hold=None, promise=None,
         pauses=(), automations=Switches(), account_summary_schedule=None, email_problem=None,
-        erased_at=ports.clock.now(),
+        pay_epoch=customer.pay_epoch + 1, erased_at=ports.clock.now(),
     )  # fmt: skip
     ports.store.commit(Save(erased))
     return replace(erased, version=customer.version + 1)
