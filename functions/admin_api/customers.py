@@ -10,11 +10,11 @@ from functions.admin_api.calls import Answer, Call, expect
 from functions.admin_api.listing import PAGING, indexed, page_of, stored
 from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_customers import CustomerBody, customer_json, customer_tree, read_customer
-from shared.contracts.api_fields import NAME_CHARS_MAX, read_body, refuse
+from shared.contracts.api_fields import NAME_CHARS_MAX, name, read_body, refuse
 from shared.contracts.api_json import merge_patch
 from shared.domain.customer import Customer
 from shared.ports import CUSTOMERS, Entry
-from shared.use_cases.customers import change_customer, create_customer
+from shared.use_cases.customers import change_customer, create_customer, named_by
 from shared.use_cases.lookups import customer_of, settings_of, shards
 
 router = new_router()
@@ -29,10 +29,12 @@ def search(value: str) -> str:
     return value.strip().lower()
 
 
-@endpoint(router, "GET", "/v1/customers", filters={**PAGING, "query": search})
+@endpoint(router, "GET", "/v1/customers", filters={**PAGING, "query": search, "external_id": name})
 def list_customers(call: Call[Any]) -> Answer:
-    """Customers whose name, e-mail or id contains the query, or all of them."""
+    """Customers whose name, e-mail or id contains the query, or that another system knows by the external id."""
     wanted: str = call.query.get("query", "")
+    if "external_id" in call.query:
+        return _with_external_id(call, call.query["external_id"], wanted)
 
     def keep(found: Sequence[Entry]) -> list[tuple[Entry, Customer]]:
         likely = [e for e in found if wanted in e.at or _cut_short(e.at)]
@@ -42,6 +44,14 @@ def list_customers(call: Call[Any]) -> Answer:
     return page_of(
         call, sources, keep, lambda found: [customer_json(c) for c in found], ahead=READ_AHEAD if wanted else 0
     )
+
+
+def _with_external_id(call: Call[Any], external_id: str, wanted: str) -> Answer:
+    """The one customer that has it, if its other filters let it through."""
+    id = named_by(external_id, call.ports)
+    found = call.ports.store.get_many(Customer, [(id, "")]) if id is not None else []
+    items = [customer_json(c) for c in found if c.external_id == external_id and _matches(c, wanted)]
+    return Answer(200, {"items": items, "next_cursor": None})
 
 
 def _cut_short(at: str) -> bool:

@@ -8,11 +8,16 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Which customer a contract or payment method belongs to: finds it by its own id, and keeps that id unique."""
+    """Which customer a contract, payment method or external id belongs to: finds it, and keeps that id unique."""
 
     id: str
     customer_id: str
     version: int = 0
+
+
+def external_key(external_id: str) -> str:
+    """The id of the Owner that says whose external id this is."""
+    return f"external/{external_id}"
 
 
 @dataclass(frozen=True, slots=True)

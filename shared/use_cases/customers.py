@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from shared.domain.customer import Customer
-from shared.domain.errors import Invalid, NotFound
-from shared.ports import Conflict, Ports, Save, Unavailable
+from shared.domain.errors import Invalid, NotFound, Refused
+from shared.domain.records import Owner, external_key
+from shared.ports import Change, Conflict, Ports, Remove, Save, Unavailable
 from shared.use_cases.creating import Created, create
 from shared.use_cases.look_again import look_again
 from shared.use_cases.lookups import CONFLICT_RETRIES, class_of, customer_of, settings_of, today
@@ -20,10 +21,18 @@ Edit = Callable[[Customer], Customer]
 
 
 def create_customer(customer: Customer, ports: Ports) -> Created[Customer]:
-    """A new customer; every automation towards it is off until switched on. Its class must exist."""
+    """A new customer; every automation towards it is off until switched on. Its class must exist.
+
+    Refused if its id has other values already, or its external id is another customer's.
+    """
     _check_class(customer, ports)
     keep_schedule(customer, ports)
-    return create(replace(customer, created_at=ports.clock.now()), ports, partition=customer.id)
+    named = _named(customer, ports)
+    try:
+        return create(replace(customer, created_at=ports.clock.now()), ports, *named, partition=customer.id)
+    except Refused:
+        _named(customer, ports)  # the external id was taken meanwhile, rather than the id
+        raise
 
 
 def change_customer(customer_id: str, edit: Edit, ports: Ports) -> Customer:
@@ -40,7 +49,7 @@ def change_customer(customer_id: str, edit: Edit, ports: Ports) -> Customer:
             after = replace(after, automated_since=today(ports, after, settings_of(ports)))
         again = look_again(customer_id, ports) if _collected_otherwise(before, after) else []
         try:
-            ports.store.commit(Save(after), *again)
+            ports.store.commit(Save(after), *again, *_renamed(before, after, ports))
         except Conflict:
             continue
         return replace(after, version=before.version + 1)
@@ -50,6 +59,34 @@ def change_customer(customer_id: str, edit: Edit, ports: Ports) -> Customer:
 def _collected_otherwise(before: Customer, after: Customer) -> bool:
     """Whether collections may have other things to do: not only at the date they last expected."""
     return any(getattr(before, name) != getattr(after, name) for name in DECIDE)
+
+
+def named_by(external_id: str, ports: Ports) -> str | None:
+    """The id of the customer that another system knows by this id."""
+    owner = ports.store.get(Owner, external_key(external_id))
+    return owner.customer_id if owner else None
+
+
+def name_freed(customer: Customer, ports: Ports) -> list[Change]:
+    """Lets go of the customer's external id, for others to have."""
+    owner = ports.store.get(Owner, external_key(customer.external_id)) if customer.external_id is not None else None
+    return [Remove(owner)] if owner is not None and owner.customer_id == customer.id else []
+
+
+def _renamed(before: Customer, after: Customer, ports: Ports) -> list[Change]:
+    if after.external_id == before.external_id:
+        return []
+    return [*name_freed(before, ports), *map(Save, _named(after, ports))]
+
+
+def _named(customer: Customer, ports: Ports) -> list[Owner]:
+    """The record that keeps an external id with one customer. Refused if it is with another one."""
+    if customer.external_id is None:
+        return []
+    holder = named_by(customer.external_id, ports)
+    if holder is not None and holder != customer.id:
+        raise Refused("external_id_taken", f"the external_id {customer.external_id!r} is that of customer {holder}")
+    return [Owner(external_key(customer.external_id), customer.id)]
 
 
 def _check_class(customer: Customer, ports: Ports) -> None:

@@ -11,6 +11,7 @@ from shared.domain.customer import Address, Customer, Switches
 from shared.domain.errors import Refused
 from shared.domain.notice import Notice
 from shared.ports import COMMIT_MAX, Change, Conflict, Ports, Remove, Save, Unavailable
+from shared.use_cases.customers import name_freed
 from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, entries
 from shared.use_cases.payment_methods import methods_of
 
@@ -47,7 +48,7 @@ def _erased(customer: Customer, ports: Ports) -> Customer:
         pauses=(), automations=Switches(), account_summary_schedule=None, email_problem=None,
         pay_epoch=customer.pay_epoch + 1, erased_at=ports.clock.now(),
     )  # fmt: skip
-    ports.store.commit(Save(erased))
+    ports.store.commit(Save(erased), *name_freed(customer, ports))
     return replace(erased, version=customer.version + 1)
 
 

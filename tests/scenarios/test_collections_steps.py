@@ -368,6 +368,7 @@ def test_a_terminated_customer_is_erased_and_the_accounts_stay(world):
     erased = world.post(f"/v1/customers/{acme}/erase")
     assert (erased["name"], erased["email"], erased["external_id"]) == ("Erased customer", None, None)
     assert erased["address"]["line1"] == ""
+    assert world.get("/v1/customers?external_id=4711")["items"] == []
     assert world.post(f"/v1/customers/{acme}/erase") == erased
     assert world.get(f"/v1/customers/{acme}/payment-methods")["items"] == []
     assert world.all(f"/v1/customers?query={acme}")[0]["name"] == "Erased customer"

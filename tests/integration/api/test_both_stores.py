@@ -39,6 +39,10 @@ def diary(api) -> list[tuple[int, str]]:
     ask("POST", "/v1/customers", {"name": "Keyed"}, headers={"Idempotency-Key": "k"})
     ask("PATCH", "/v1/customers/cus_1", {"address": {"city": "Köln"}, "tax_rate_percent": "19"})
     ask("PATCH", "/v1/customers/cus_1", {"name": "x"}, headers={"If-Match": '"1"'})
+    ask("PATCH", "/v1/customers/cus_2", {"external_id": "X"})
+    ask("PATCH", "/v1/customers/cus_3", {"external_id": "X"})
+    ask("PATCH", "/v1/customers/cus_2", {"external_id": None})
+    ask("POST", "/v1/customers", {"id": "cus_x", "name": "X", "external_id": "X"})
     charges = [
         {"id": "chg_1", "name": "Support", "type": "recurring", "amount": "10.00", "quantity": "1.5"},
         {"id": "chg_2", "name": "Calls", "type": "usage", "metric": "min", "tier_mode": "volume",
@@ -67,7 +71,7 @@ def diary(api) -> list[tuple[int, str]]:
     ask("POST", "/v1/payment-runs", {"id": "prn_1"})
     for path in (
         "/v1/settings", "/v1/settings/history", "/v1/customer-classes", "/v1/customers?limit=4",
-        "/v1/customers?query=öü",
+        "/v1/customers?query=öü", "/v1/customers?external_id=X",
         "/v1/customers/cus_1", "/v1/customers/cus_1/automations", "/v1/customers/cus_1/account", "/v1/contracts/con_1",
         "/v1/customers/cus_1/contracts", "/v1/invoices?customer_id=cus_1&limit=2",
         "/v1/invoices?payment_status=overdue",

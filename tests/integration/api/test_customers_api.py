@@ -140,3 +140,35 @@ def test_a_query_finds_by_name_email_or_id_in_any_case(api):
     assert [c["id"] for c in api.items(f"/v1/customers?query={long.replace(' ', '+')}")] == ["cus_2"]
     assert len(api.items("/v1/customers?query=")) == 2
     assert api.get("/v1/customers?query=" + "x" * 201).fields == ["query"]
+
+
+# ---- external ids ---------------------------------------------------------------------------------------------
+
+
+def test_an_external_id_is_one_customer_s_and_finds_it(api):
+    api.customer("cus_1", external_id="A-1")
+    api.customer("cus_2", external_id="A-2")
+    refused = api.post("/v1/customers", {"name": "Third", "external_id": "A-1"})
+    assert (refused.status, refused.json["code"]) == (409, "external_id_taken")
+    assert "external_id" in refused.json["detail"]
+    assert "cus_1" in refused.json["detail"]
+    assert api.patch("/v1/customers/cus_2", {"external_id": "A-1"}).status == 409
+    assert [c["id"] for c in api.items("/v1/customers?external_id=A-2")] == ["cus_2"]
+    assert api.items("/v1/customers?external_id=A") == []
+    assert api.items("/v1/customers?external_id=A-2&query=nobody") == []
+    assert api.get("/v1/customers?external_id=").fields == ["external_id"]
+
+
+def test_an_external_id_that_was_given_up_can_be_another_customer_s(api):
+    api.customer("cus_1", external_id="A-1")
+    assert api.patch("/v1/customers/cus_1", {"external_id": "A-9"}).status == 200
+    api.customer("cus_2", external_id="A-1")
+    assert api.patch("/v1/customers/cus_1", {"external_id": None}).status == 200
+    api.customer("cus_3", external_id="A-9")
+    found = {x: [c["id"] for c in api.items(f"/v1/customers?external_id={x}")] for x in ("A-1", "A-9")}
+    assert found == {"A-1": ["cus_2"], "A-9": ["cus_3"]}
+
+
+def test_a_creation_that_is_repeated_keeps_its_own_external_id(api):
+    body = {"id": "cus_1", "name": "Acme", "external_id": "A-1"}
+    assert [api.post("/v1/customers", body).status for _ in range(2)] == [201, 200]
