@@ -17,6 +17,7 @@ from shared.gateways.ses import SesMailer
 from shared.gateways.simulated import SimulatedGateway
 from shared.gateways.sqs import SqsQueue
 from shared.gateways.system import RandomIds, SystemClock
+from shared.gateways.webhook_sender import HttpWebhookSender
 from shared.ports import CardSetup, Gateway, GatewayEvent, Ports, SavedCard
 from shared.storage.dynamo import DynamoStore
 
@@ -57,6 +58,7 @@ def ports_from(config: Config) -> Ports:
         files=S3Files(lambda: config.files_bucket, clients),
         bus=EventBridgeBus(lambda: config.event_bus, clients),
         pay_url=lambda token: f"{config.pay_base_url}/pay/{token}",
+        webhooks=HttpWebhookSender(lambda: config.local),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -17,6 +17,7 @@ from shared.domain.outbox import OutboxEvent
 from shared.domain.payment import ChargeOutcome, Payment, PaymentMethod
 from shared.domain.runs import BillRun, PaymentRun
 from shared.domain.task import Task
+from shared.domain.webhook import WebhookDelivery
 
 E = TypeVar("E")
 
@@ -160,6 +161,8 @@ PAYMENT_RUNS = Index("payment_runs", PaymentRun)  # partition "all"; sort: creat
 PAYMENT_RUNS_ACTIVE = Index("payment_runs_active", PaymentRun)  # partition "all", not ended; sort: due#id
 EVENTS_PENDING = Index("events_pending", OutboxEvent)  # partition "all"; sort: created_at#id
 SUMMARIES_DUE = Index("summaries_due", SummarySchedule)  # partition "all"; sort: next_at (or ~, for never)#id
+WEBHOOK_DELIVERIES = Index("webhook_deliveries", WebhookDelivery)  # partition: endpoint; sort: created_at#id
+WEBHOOK_DELIVERIES_DUE = Index("webhook_deliveries_due", WebhookDelivery)  # sharded, pending; sort: next_at#id
 TASKS = Index("tasks", Task)  # partition: status; sort: created_at#id
 
 
@@ -279,7 +282,7 @@ class Mailer(Protocol):
         """
 
 
-QueueName = Literal["bill_run", "post", "notice", "document", "charge", "assess", "summary"]
+QueueName = Literal["bill_run", "post", "notice", "document", "charge", "assess", "summary", "webhook"]
 
 
 class Queue(Protocol):
@@ -300,6 +303,39 @@ class Bus(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookMessage:
+    """One attempt to deliver an event. The body is signed with each of the secrets."""
+
+    url: str
+    event_id: str
+    event_type: str
+    body: bytes
+    secrets: tuple[str, ...] = field(repr=False)
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookAnswer:
+    """What came of it: the status of the answer, or None and what went wrong in words that hold nothing secret."""
+
+    status: int | None
+    problem: str | None = None
+
+
+class WebhookSender(Protocol):
+    """Sends events to other systems. Whatever happens is an answer, never an exception."""
+
+    def new_secret(self) -> str:
+        """A fresh secret that nobody can guess, whoever asks for it twice."""
+
+    def refuses(self, url: str) -> str | None:
+        """Why it would never send to a URL of this form ("must be …"); None if it may. Looks nothing up."""
+
+    def send(self, message: WebhookMessage) -> WebhookAnswer:
+        """One attempt of bounded length. Redirects are answers like any other."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     """Everything a use case may touch. Made in shared/bootstrap.py; tests make their own."""
 
@@ -311,4 +347,5 @@ class Ports:
     mailer: Mailer
     files: Files
     bus: Bus
+    webhooks: WebhookSender
     pay_url: Callable[[str], str] = "/pay/{}".format  # where the page of a pay link is, by its token

@@ -21,6 +21,10 @@ NEEDS: Final[Mapping[tuple[str, str], Role]] = {
     ("POST", "/v1/customers/<customer_id>/erase"): "admin",
     ("PUT", "/v1/templates/<name>"): "admin",
     ("DELETE", "/v1/templates/<name>"): "admin",
+    ("POST", "/v1/webhook-endpoints"): "admin",
+    ("DELETE", "/v1/webhook-endpoints/<endpoint_id>"): "admin",
+    ("POST", "/v1/webhook-endpoints/<endpoint_id>/rotate"): "admin",
+    ("POST", "/v1/webhook-endpoints/<endpoint_id>/enable"): "admin",
 }
 
 

@@ -29,6 +29,7 @@ from functions.admin_api import (
     tasks,
     templates,
     usage,
+    webhooks,
 )
 from functions.admin_api.problems import NoSuchPath, NotAllowedHere
 from functions.admin_api.routing import ENDPOINTS, failed, methods_at
@@ -57,6 +58,7 @@ ROUTERS: Final = (
     tasks.router,
     templates.router,
     usage.router,
+    webhooks.router,
 )
 
 resolver = APIGatewayRestResolver()

@@ -19,12 +19,16 @@ Filters = Mapping[str, Callable[[str], Any]]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a route answers. `body` is a JSON value, or bytes of another `content_type`."""
+    """What a route answers. `body` is a JSON value, or bytes of another `content_type`.
+
+    `shown_once` are fields of the body, such as a secret, that are never kept: the same request again lacks them.
+    """
 
     status: int
     body: Any = None
     content_type: str = JSON_TYPE
     headers: Mapping[str, str] = field(default_factory=dict)
+    shown_once: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,8 @@ def respond(made: Endpoint, event: Mapping[str, Any], parameters: Mapping[str, s
         answer = _answer(made, event, parameters)
     except Exception as error:  # noqa: BLE001 - the edge: every error becomes an answer
         return failed(error)
-    body = answer.body if isinstance(answer.body, bytes) or answer.body is None else dumps(answer.body)
+    shown = {**answer.body, **answer.shown_once} if answer.shown_once else answer.body
+    body = shown if isinstance(shown, bytes) or shown is None else dumps(shown)
     headers = {**COMMON_HEADERS, **answer.headers}
     return Response(answer.status, answer.content_type if body is not None else None, body, headers)
 

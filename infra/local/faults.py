@@ -36,6 +36,9 @@ from shared.ports import (
     Store,
     Throttled,
     Unavailable,
+    WebhookAnswer,
+    WebhookMessage,
+    WebhookSender,
 )
 
 E = TypeVar("E")
@@ -306,6 +309,26 @@ class FaultyBus:
         self._calls.plain("bus.publish", lambda: self._inner.publish(detail_type, detail))
 
 
+class FaultyWebhookSender:
+    """A sender never raises: a lost answer and a refused connection are both no answer."""
+
+    def __init__(self, inner: WebhookSender, calls: Calls) -> None:
+        self._inner = inner
+        self._calls = calls
+
+    def new_secret(self) -> str:
+        return self._inner.new_secret()
+
+    def refuses(self, url: str) -> str | None:
+        return self._inner.refuses(url)  # asks nobody
+
+    def send(self, message: WebhookMessage) -> WebhookAnswer:
+        none = WebhookAnswer(None, "timed out")
+        return self._calls.around(
+            "webhooks.send", lambda: self._inner.send(message), lost=lambda: none, throttled=lambda: none
+        )
+
+
 def faulty(ports: Ports, calls: Calls, poisoned: Poisoned | None = None) -> Ports:
     """The same ports with faults in front of them; the clock and the ids never fail."""
     chance = calls.plan if isinstance(calls.plan, RandomFaults) else None
@@ -317,4 +340,5 @@ def faulty(ports: Ports, calls: Calls, poisoned: Poisoned | None = None) -> Port
         mailer=FaultyMailer(ports.mailer, calls),
         files=FaultyFiles(ports.files, calls),
         bus=FaultyBus(ports.bus, calls),
+        webhooks=FaultyWebhookSender(ports.webhooks, calls),
     )

@@ -12,6 +12,7 @@ from infra.wiring import Wiring
 from shared.gateways.memory import MemoryBus, MemoryFiles, MemoryMailer
 from shared.gateways.mime import compose
 from shared.gateways.simulated import SimulatedGateway
+from shared.gateways.webhook_sender import HttpWebhookSender
 from shared.ports import Ports
 from shared.storage.memory import MemoryStore
 
@@ -30,5 +31,6 @@ def open_world(wiring: Wiring, clock: VirtualClock, ids: CountingIds) -> Iterato
         mailer=MemoryMailer(),
         files=MemoryFiles(),
         bus=MemoryBus(),
+        webhooks=HttpWebhookSender(lambda: True),
     )
     yield Backend(ports, broker, gateway, eml=lambda sent: compose(sent.mail), mail=lambda sent: sent.mail)

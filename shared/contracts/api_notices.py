@@ -44,7 +44,7 @@ def task_json(task: Task) -> dict[str, Any]:
 
 _PATHS = {
     "cus_": "customers", "con_": "contracts", "inv_": "invoices", "pay_": "payments", "ntc_": "notices",
-    "brn_": "bill-runs", "prn_": "payment-runs",
+    "brn_": "bill-runs", "prn_": "payment-runs", "whk_": "webhook-endpoints",
 }  # fmt: skip
 
 

@@ -138,4 +138,10 @@ class PublishEvent(Message, tag="publish_event", frozen=True):
     event_id: str
 
 
+class DeliverWebhook(Message, tag="deliver_webhook", frozen=True):
+    """webhook: deliver an event to an endpoint."""
+
+    delivery_id: str
+
+
 AssessMessage = AssessCustomers | RefreshCustomer | PublishEvent

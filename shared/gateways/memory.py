@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from shared.domain.ids import derive_id
 from shared.gateways.mime import check
-from shared.ports import Mail, Throttled
+from shared.ports import Mail, Throttled, WebhookAnswer, WebhookMessage
 
 MailOutcome = Literal["delivered", "bounce", "complaint", "throttle"]
 MAIL_OUTCOMES: tuple[MailOutcome, ...] = get_args(MailOutcome)
@@ -51,6 +51,31 @@ class Accepted:
     message_id: str
     mail: Mail
     outcome: MailOutcome
+
+
+class MemoryWebhookSender:
+    """Implements shared.ports.WebhookSender. What endpoints answer is told beforehand; by default 200."""
+
+    def __init__(self) -> None:
+        self.sent: list[WebhookMessage] = []
+        self._answers: dict[str, list[WebhookAnswer]] = {}
+        self._secrets = 0
+
+    def behave(self, url: str, *answers: WebhookAnswer) -> None:
+        """The next answers of this URL; the last one repeats."""
+        self._answers[url] = list(answers)
+
+    def new_secret(self) -> str:
+        self._secrets += 1
+        return f"whsec_{self._secrets:04d}"
+
+    def refuses(self, url: str) -> str | None:
+        return None if url.startswith("https://") else "must be an https URL"
+
+    def send(self, message: WebhookMessage) -> WebhookAnswer:
+        self.sent.append(message)
+        told = self._answers.get(message.url, [WebhookAnswer(200)])
+        return told.pop(0) if len(told) > 1 else told[0]
 
 
 class MemoryMailer:

@@ -1,5 +1,7 @@
 """Webhooks of the gateway: how they are signed, and what is taken from them. Stripe's scheme and shapes.
 
+Our own webhooks are signed in the same way, under a header of their own.
+
 The header `Stripe-Signature` holds `t=<seconds>,v1=<HMAC-SHA256 of "<t>.<body>", in hex>`, with a v1 per secret while
 a secret is being replaced. Source: https://docs.stripe.com/webhooks/signature. Checked here and not by the SDK, which
 takes the time from the machine and would be imported for every forged request.
@@ -11,6 +13,7 @@ import hashlib
 import hmac
 import json
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
@@ -27,10 +30,11 @@ _EVENT_ID = re.compile(r"evt_[A-Za-z0-9_]{1,120}")
 _ATTEMPT_ID = re.compile(r"pay_[A-Za-z0-9_-]{1,64}")
 
 
-def sign(body: bytes, secret: str, at: datetime) -> str:
-    """The header for this body."""
+def sign(body: bytes, secrets: str | Iterable[str], at: datetime) -> str:
+    """The header for this body, signed with one secret or with each of several."""
     seconds = int(at.timestamp())
-    return f"t={seconds},{SCHEME}={_digest(body, secret, seconds)}"
+    signatures = [_digest(body, secret, seconds) for secret in ([secrets] if isinstance(secrets, str) else secrets)]
+    return ",".join([f"t={seconds}", *(f"{SCHEME}={signature}" for signature in signatures)])
 
 
 def verify(body: bytes, header: str, secret: str, now: datetime) -> None:

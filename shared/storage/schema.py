@@ -30,6 +30,7 @@ from shared.domain.settings import Settings, SettingsChange, SettingsGate
 from shared.domain.task import Task
 from shared.domain.template import StoredTemplate, TemplateChange
 from shared.domain.usage import UsageDay, UsageMeter, UsageRecord
+from shared.domain.webhook import WebhookDelivery, WebhookEndpoint
 
 TABLES = ("accounts", "usage", "invoices", "payments", "runs", "notices", "settings")
 ALL = "all"
@@ -168,6 +169,11 @@ KINDS: tuple[Kind, ...] = (
         IndexRule(ports.EVENTS_PENDING, lambda e: ALL, _created),
     )),
     Kind(PayLink, "notices", "pay_link", lambda e: e.digest, expires=lambda e: e.expires_at + KEPT_EXPIRED),
+    Kind(WebhookDelivery, "notices", "delivery", lambda e: e.id, indexes=(
+        IndexRule(ports.WEBHOOK_DELIVERIES, lambda e: e.endpoint_id, _created),
+        IndexRule(ports.WEBHOOK_DELIVERIES_DUE, lambda e: _shard(e.id) if e.outcome == "pending" else None,
+                  lambda e: f"{_instant(e.next_at)}#{e.id}"),
+    ), expires=lambda e: e.expires_at),
     Kind(Settings, "settings", "settings", lambda e: "settings"),
     Kind(SettingsChange, "settings", "history#", lambda e: "settings", lambda e: f"{e.settings_version:08d}"),
     Kind(SettingsGate, "settings", "gate", lambda e: f"gate{e.shard}"),
@@ -175,6 +181,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(StoredTemplate, "settings", "template#", lambda e: "templates", lambda e: e.name),
     Kind(TemplateChange, "settings", "template_history#", lambda e: "templates",
          lambda e: f"{e.name}#{e.template_version:08d}"),
+    Kind(WebhookEndpoint, "settings", "webhook#", lambda e: "webhooks", lambda e: e.id),
     Kind(Answered, "settings", "answered", lambda e: e.key, expires=lambda e: e.expires_at),
 )  # fmt: skip
 

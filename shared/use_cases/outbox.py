@@ -1,6 +1,7 @@
 """Events on their way to the bus: stored with the change that they tell of, told at least once. PRODUCT 9.
 
-The queue's worker publishes and then removes; the sweep reminds it of what was left behind.
+The queue's worker publishes and then removes, storing in that transaction what webhook endpoints are to hear of it;
+the sweep reminds it of what was left behind.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from shared import ports as p
 from shared.contracts.messages import PublishEvent
 from shared.domain.ids import derive_id
 from shared.domain.outbox import OutboxEvent
-from shared.ports import Conflict, Ports, Remove
+from shared.ports import Conflict, Ports, Remove, Save
+from shared.use_cases.webhook_deliveries import deliveries_called_for, hint_deliveries
 
 LEFT_BEHIND = timedelta(minutes=5)  # an event older than this has lost its message
 
@@ -32,15 +34,17 @@ def announce(ports: Ports, *event_ids: str) -> None:
 
 
 def publish_event(event_id: str, ports: Ports) -> bool:
-    """Put it on the bus unless that was done; whether it was put there now."""
+    """Put it on the bus unless that was done, and store its deliveries to webhook endpoints; whether it was put now."""
     event = ports.store.get(OutboxEvent, event_id)
     if event is None:
         return False
     ports.bus.publish(event.detail_type, event.detail)
+    deliveries = deliveries_called_for(event, ports)
     try:
-        ports.store.commit(Remove(event))
+        ports.store.commit(Remove(event), *map(Save, deliveries))
     except Conflict:
-        pass  # another delivery of the same message published it too
+        return True  # another delivery of the same message published it too
+    hint_deliveries(ports, *(d.id for d in deliveries))
     return True
 
 

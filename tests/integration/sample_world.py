@@ -24,12 +24,14 @@ from shared.domain.settings import (
     Settings,
 )
 from shared.domain.task import Task
+from shared.domain.webhook import WebhookDelivery, WebhookEndpoint, WebhookSecret
 from shared.ports import Ports, Save
 from shared.use_cases.render_document import document_key
 
 NOW = datetime(2026, 3, 1, 14, 15, tzinfo=UTC)  # the `time` of the sample ticks
 YESTERDAY = NOW - timedelta(days=1)
 ON = date(2026, 3, 1)
+NOBODY = "http://127.0.0.1:9/hooks"  # the port of "discard"
 PDF = b"%PDF-1.7 sample"
 EXPIRES = {"acme": (12, 2030), "late": (3, 2026)}
 
@@ -104,6 +106,16 @@ def _collections():
         CustomerClass("cls_strict", "Strict", strict, strict),
         *(CollectionState(id, episode_since=YESTERDAY.date(), step="limited") for id in ("cus_acme", "cus_late")),
         OutboxEvent("evt_limited", "customer.limited", YESTERDAY, limited),
+        *_webhooks(),
+    )
+
+
+def _webhooks():
+    """An endpoint at which nobody listens, and an event that is on its way to it."""
+    secret = WebhookSecret("whsec_sample", YESTERDAY)
+    return (
+        WebhookEndpoint("whk_erp", NOBODY, ("*",), (secret,), created_at=YESTERDAY),
+        WebhookDelivery("whd_sample", "whk_erp", "evt_sample", "customer.limited", "{}", YESTERDAY, YESTERDAY),
     )
 
 

@@ -16,6 +16,7 @@ from functions.auto_post.post import post
 from functions.autopay.charge import charge
 from functions.past_due.assess import assess
 from functions.send_email.send import send
+from functions.webhooks.deliver import deliver
 from infra.local.clock import CountingIds, VirtualClock
 from shared import bootstrap
 from shared.domain.customer import Customer, Switches
@@ -24,7 +25,7 @@ from shared.domain.payment import PaymentMethod
 from shared.domain.policy import CustomerClass, Policy
 from shared.domain.runs import BillRun, Watermark
 from shared.domain.settings import Automations, PastDue, PaymentRunSettings, SendNewInvoices, Settings
-from shared.gateways.memory import MemoryBus, MemoryFiles, MemoryMailer
+from shared.gateways.memory import MemoryBus, MemoryFiles, MemoryMailer, MemoryWebhookSender
 from shared.gateways.simulated import SimulatedGateway
 from shared.ports import INVOICES_BY_RUN, Conflict, Ports, Save
 from shared.storage.memory import MemoryStore
@@ -65,9 +66,11 @@ class Stage:
         self.gateway = SimulatedGateway(self.clock)
         self.mailer = MemoryMailer()
         self.files = MemoryFiles()
+        self.webhooks = MemoryWebhookSender()
         self.ports = Ports(
             store=self.store, clock=self.clock, ids=CountingIds(), queue=self.queue, gateway=self.gateway,
             mailer=self.mailer, files=self.files, bus=MemoryBus(),
+            webhooks=self.webhooks,
         )  # fmt: skip
         self.made = 0
 
@@ -182,6 +185,7 @@ def render(record):
 
 WORKERS: dict[str, Callable] = {
     "post": post, "charge": charge, "assess": assess, "notice": send, "document": render, "summary": compose,
+    "webhook": deliver,
 }  # fmt: skip
 
 

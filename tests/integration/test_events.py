@@ -24,6 +24,7 @@ from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice
 from shared.domain.payment import Payment
 from shared.domain.runs import BillRun, Chunk
+from shared.domain.webhook import WebhookDelivery
 from shared.ports import BILL_RUNS, INVOICES_BY_RUN, NOTICES_BY_CUSTOMER, NOTICES_BY_RUN, PAYMENT_RUNS
 from shared.use_cases.print_batch import batch_key
 from tests.integration.sample_world import NOW, make_sample_world
@@ -177,6 +178,8 @@ EFFECTS = {
         c.ports.store.get(Customer, "cus_acme").email_problem == "complained"
     ),
     "send_email/feedback/delivery.json": lambda c: c.ports.store.get(Customer, "cus_acme").email_problem is None,
+    "webhooks/sweep/tick.json": lambda c: queued(c, "webhook") == 1,
+    "webhooks/deliver/deliver_webhook.json": lambda c: c.ports.store.get(WebhookDelivery, "whd_sample").attempts == 1,
     "render_pdf/render/make_print_batch.json": lambda c: (
         c.ports.files.read(batch_key(c.ports.store.get(BillRun, "brn_posted"), 1, c.ports)) == b""
     ),  # everybody is mailed

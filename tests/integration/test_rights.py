@@ -57,6 +57,7 @@ def test_a_call_that_the_role_does_not_allow_is_refused_before_it_is_made():
 NEEDED_AT_OTHER_TIMES = {
     "AutopayReconcile read RunsTable",  # the gateway has not said for a week: a person is asked
     "AutopayReconcile write RunsTable",
+    "AutopayReconcile sqs:SendMessage ChargeQueue",  # the gateway says that it did not process a call of a run
     "AutopayWebhook write RunsTable",  # the gateway took money for what had failed: a person is asked
     "AutopayWebhook sqs:SendMessage ChargeQueue",  # it tells that it did not process a call of a run after all
     "SendEmailSend write RunsTable",  # the sender died while sending: a person is asked

@@ -21,6 +21,7 @@ RULES_IN_ORDER = [  # PRODUCT 9: payments first, then re-evaluation, then notice
     "functions.past_due.sweep",
     "functions.account_summary.sweep",
     "functions.send_email.sweep",
+    "functions.webhooks.sweep",
 ]
 FOURTEEN_DAYS = 14 * 24 * 3600
 
@@ -155,6 +156,7 @@ def test_failed_and_late_runs_and_unknown_attempts_raise_an_alarm(template):
         "run_late",
         "charge_unknown",
         "reconciled_unknown",
+        "event_delivery_failed",
     }
     assert all(a["Dimensions"] == [{"Name": "service", "Value": SERVICE}] for a in own)
     assert {a["MetricName"] for a in own} <= counted_by_the_handlers()

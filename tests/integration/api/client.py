@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 from functions.admin_api.app import lambda_handler
 from shared.domain.payment import ChargeOutcome
+from shared.gateways.memory import MemoryWebhookSender
 from shared.ports import Ports
 from shared.storage.memory import MemoryStore
 
@@ -174,5 +175,5 @@ class Client:
 def new_ports() -> Ports:
     return Ports(
         store=MemoryStore(), clock=Clock(), ids=Ids(), queue=Queue(), gateway=Gateway(), mailer=Unused(), files=Files(),
-        bus=Unused(),
+        bus=Unused(), webhooks=MemoryWebhookSender(),
     )  # fmt: skip

@@ -48,6 +48,10 @@ def test_viewers_only_read_operators_write_and_admins_steer():
         ("PUT", "/v1/templates/<name>"),
         ("DELETE", "/v1/templates/<name>"),
         ("POST", "/v1/customers/<customer_id>/erase"),
+        ("POST", "/v1/webhook-endpoints"),
+        ("DELETE", "/v1/webhook-endpoints/<endpoint_id>"),
+        ("POST", "/v1/webhook-endpoints/<endpoint_id>/rotate"),
+        ("POST", "/v1/webhook-endpoints/<endpoint_id>/enable"),
     }
     assert {role for (method, _), role in needed.items() if method != "GET"} == {"operator", "admin"}
     assert set(NEEDS) <= set(needed), "the table names a route that does not exist"
