@@ -81,6 +81,7 @@ KINDS: Final[Mapping[str, tuple[Data, ...]]] = MappingProxyType(
             },
             {"next_charge_on": None},
         ),
+        "pay_link": ({},),
         "account_summary": (
             {
                 "as_of": "1 March 2026",

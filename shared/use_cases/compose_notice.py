@@ -12,6 +12,7 @@ from shared.domain.invoice import Invoice
 from shared.domain.money import format_minor
 from shared.domain.notice import Notice
 from shared.domain.past_due import tier_of
+from shared.domain.pay_link import PayLink
 from shared.domain.payment import Payment, PaymentMethod
 from shared.domain.policy import CustomerClass
 from shared.domain.service_steps import severity, step_date
@@ -21,6 +22,8 @@ from shared.rendering.mail import RenderedMail, TemplateError
 from shared.use_cases.expiring_cards import KIND as CARD_EXPIRING
 from shared.use_cases.expiring_cards import expires_first
 from shared.use_cases.lookups import class_of, open_invoices
+from shared.use_cases.pay_links import KIND as PAY_LINK
+from shared.use_cases.pay_links import new_link
 from shared.use_cases.render_document import document_key
 from shared.use_cases.summarize_account import said_of_account
 from shared.use_cases.templates import mail_of
@@ -46,11 +49,15 @@ class NotReady:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """`about` are invoices that must not change between this and the claim: nobody is chased after paying."""
+    """`about` are invoices that must not change between this and the claim: nobody is chased after paying.
+
+    `link` is the pay link that the mail carries, to be stored with the claim.
+    """
 
     mail: RenderedMail
     attachments: tuple[Attachment, ...] = ()
     about: tuple[Invoice, ...] = ()
+    link: PayLink | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,9 @@ def _composed(notice: Notice, customer: Customer, settings: Settings, on: date, 
         return _invoice(notice, customer, settings, on, ports)
     if notice.kind == "account_summary":
         data = {**shared_data(customer, settings), **said_of_account(notice, customer, settings, ports)}
-        return Composed(mail_of(notice, data, settings, ports))
+        return _said(notice, customer, data, settings, ports)
+    if notice.kind == PAY_LINK:
+        return _said(notice, customer, shared_data(customer, settings), settings, ports)
     if notice.kind == CARD_EXPIRING:
         return _card(notice, customer, settings, on, ports)
     return _payment(notice, customer, settings, ports)
@@ -115,7 +124,7 @@ def _invoice(notice: Notice, customer: Customer, settings: Settings, on: date, p
     if pdf is None:
         return NotReady(invoice.id)
     data = {**shared_data(customer, settings), "invoice": said_of_invoice(invoice)}
-    return Composed(mail_of(notice, data, settings, ports), (Attachment(f"{invoice.number}.pdf", pdf),))
+    return _said(notice, customer, data, settings, ports, attachments=(Attachment(f"{invoice.number}.pdf", pdf),))
 
 
 def _past_due(notice: Notice, customer: Customer, settings: Settings, on: date, ports: Ports) -> Composition:
@@ -132,7 +141,7 @@ def _past_due(notice: Notice, customer: Customer, settings: Settings, on: date, 
         "totals": [{"currency": c, "amount": format_minor(minor, c)} for c, minor in sums(late).items()],
         **_step(notice, late, customer, its_class, on),
     }  # fmt: skip
-    return Composed(mail_of(notice, data, settings, ports), about=tuple(late[:ABOUT_MAX]))
+    return _said(notice, customer, data, settings, ports, about=tuple(late[:ABOUT_MAX]))
 
 
 def _step(
@@ -186,7 +195,7 @@ def _payment(notice: Notice, customer: Customer, settings: Settings, ports: Port
         "next_attempt_on": str(payment.next_attempt_on) if payment.next_attempt_on else None,
         "final": payment.next_attempt_on is None and any(i.autopay_ended for i in invoices),
     }  # fmt: skip
-    return Composed(mail_of(notice, data, settings, ports))
+    return _said(notice, customer, data, settings, ports)
 
 
 def _card(notice: Notice, customer: Customer, settings: Settings, on: date, ports: Ports) -> Composition:
@@ -201,7 +210,17 @@ def _card(notice: Notice, customer: Customer, settings: Settings, on: date, port
         },
         "next_charge_on": str(following) if following else None,
     }  # fmt: skip
-    return Composed(mail_of(notice, data, settings, ports))
+    return _said(notice, customer, data, settings, ports)
+
+
+def _said(
+    notice: Notice, customer: Customer, data: Mapping[str, object], settings: Settings, ports: Ports,
+    attachments: tuple[Attachment, ...] = (), about: tuple[Invoice, ...] = (),
+) -> Composed:  # fmt: skip
+    """The mail in its template's words, with a pay link of its own if these name one."""
+    token, link = new_link(customer, settings, ports)
+    mail = mail_of(notice, {**data, "pay_url": ports.pay_url(token)}, settings, ports)
+    return Composed(mail, attachments, about, link if token in mail.html or token in mail.text else None)
 
 
 def past_due(invoices: Iterable[Invoice], on: date) -> list[Invoice]:
@@ -218,9 +237,9 @@ def sums(invoices: Iterable[Invoice]) -> dict[str, int]:
 
 
 def shared_data(customer: Customer, settings: Settings) -> dict[str, object]:
-    """What every mail may say."""
+    """What every mail may say, beside its pay link."""
     business = {"name": settings.business.name, "email": settings.business.email_from}
-    return {"business": business, "customer": {"name": customer.name}, "pay_url": None}
+    return {"business": business, "customer": {"name": customer.name}}
 
 
 def said_of_invoice(invoice: Invoice) -> Mapping[str, object]:

@@ -11,9 +11,10 @@ from shared.domain.invoice import Invoice, Line
 from shared.domain.money import format_minor
 from shared.domain.notice import Notice, notice_id
 from shared.domain.settings import Settings
-from shared.ports import Ports
+from shared.ports import Ports, Save
 from shared.use_cases.lookups import customer_of, invoice_of, lines_of, settings_of
 from shared.use_cases.notices import hint
+from shared.use_cases.pay_links import new_link
 
 ONE_DAY = timedelta(days=1)
 
@@ -32,7 +33,8 @@ def render_document(invoice_id: str, ports: Ports) -> bool:
         return False
     if ports.files.read(document_key(invoice_id)) is None:
         customer, settings = customer_of(ports, invoice.customer_id), settings_of(ports)
-        pdf = render_invoice_pdf(document(invoice, lines_of(ports, invoice), customer, settings))
+        pay_url = _linked(customer, settings, ports) if invoice.total_minor > 0 else None
+        pdf = render_invoice_pdf(document(invoice, lines_of(ports, invoice), customer, settings, pay_url))
         ports.files.write_once(document_key(invoice_id), pdf, "application/pdf")
     notice = ports.store.get(Notice, notice_id(invoice.customer_id, "invoice", invoice_id))
     if notice is not None and notice.status == "pending":
@@ -40,7 +42,18 @@ def render_document(invoice_id: str, ports: Ports) -> bool:
     return True
 
 
-def document(invoice: Invoice, lines: tuple[Line, ...], customer: Customer, settings: Settings) -> Mapping[str, object]:
+def _linked(customer: Customer, settings: Settings, ports: Ports) -> str | None:
+    """A pay link that works before the document is there: of two that are rendered at once, either may be kept."""
+    if customer.erased_at is not None:
+        return None
+    token, link = new_link(customer, settings, ports)
+    ports.store.commit(Save(link))
+    return ports.pay_url(token)
+
+
+def document(
+    invoice: Invoice, lines: tuple[Line, ...], customer: Customer, settings: Settings, pay_url: str | None
+) -> Mapping[str, object]:
     """What the invoice says, as plain text; the state of payment is that of the moment it was posted."""
 
     def money(minor: int) -> str:
@@ -61,7 +74,7 @@ def document(invoice: Invoice, lines: tuple[Line, ...], customer: Customer, sett
         "lines": [_line(line, money) for line in lines],
         "subtotal": money(invoice.subtotal_minor), "tax_rate_percent": plain(invoice.tax_rate_percent),
         "tax": money(invoice.tax_minor), "total": money(invoice.total_minor), "paid": money(0),
-        "balance": money(owed), "pay_url": None, "note": invoice.reason or "",
+        "balance": money(owed), "pay_url": pay_url, "note": invoice.reason or "",
     }  # fmt: skip
 
 

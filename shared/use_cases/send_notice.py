@@ -75,7 +75,8 @@ def _send(notice: Notice, ports: Ports) -> Sending:
     claimed = replace(
         notice, claimed_at=now, claim=ports.ids.new(""), attempts=notice.attempts + 1, to=customer.email, retry_at=None
     )
-    ports.store.commit(Save(claimed), Check(customer), Check(gate), *map(Check, composed.about))
+    link = [Save(composed.link)] if composed.link is not None else []
+    ports.store.commit(Save(claimed), Check(customer), Check(gate), *link, *map(Check, composed.about))
     return _hand_over(replace(claimed, version=notice.version + 1), composed, settings, ports)
 
 

@@ -14,7 +14,7 @@ from shared.rendering.samples import COMMON, all_samples
 
 KINDS = (
     "invoice", "reminder", "past_due_1", "past_due_2", "past_due_3", "payment_failed", "payment_received",
-    "card_expiring", "account_summary", "service_step",
+    "card_expiring", "pay_link", "account_summary", "service_step",
 )  # fmt: skip
 EVERY_SAMPLE = [(name, data) for name in KINDS for data in all_samples(name)]
 VOID_TAGS = {"meta", "br", "img"}
