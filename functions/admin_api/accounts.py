@@ -9,14 +9,16 @@ from typing import Any, Final
 from functions.admin_api.calls import Answer, Call
 from functions.admin_api.listing import PAGING, indexed, page_of
 from functions.admin_api.routing import endpoint, new_router
-from shared.contracts.api_accounts import account_json, step_json
+from shared.contracts.api_accounts import account_json, statement_json, step_json
 from shared.contracts.api_collections import promise_json
+from shared.contracts.api_fields import day
 from shared.contracts.api_payments import money_json
 from shared.domain.errors import NotFound
 from shared.domain.ids import shard_of
 from shared.ports import INVOICES_OPEN, Entry, Ports
 from shared.use_cases.accounts import Account, account_of
-from shared.use_cases.lookups import customer_of, shards
+from shared.use_cases.lookups import customer_of, settings_of, shards
+from shared.use_cases.summarize_account import customer_statement
 
 router = new_router()
 
@@ -33,6 +35,14 @@ def get_account(call: Call[Any], customer_id: str) -> Answer:
         promise=_promise(account, call.ports),
     )  # fmt: skip
     return Answer(200, shown)
+
+
+@endpoint(router, "GET", "/v1/customers/<customer_id>/statement", filters={"from": day, "to": day})
+def get_statement(call: Call[Any], customer_id: str) -> Answer:
+    """Everything that changed what a customer owes, by currency; `from` and `to` are the first and the last day."""
+    first, last = call.query.get("from"), call.query.get("to")
+    told = customer_statement(customer_id, first, last, call.ports)
+    return Answer(200, statement_json(told, customer_of(call.ports, customer_id), settings_of(call.ports), first))
 
 
 @endpoint(router, "GET", "/v1/past-due", filters=PAGING)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
-from shared.contracts.api_fields import iso
+from shared.contracts.api_fields import iso, rfc3339
 from shared.contracts.api_payments import money_json
+from shared.domain.account_summary import Balance, Movement, Statement
+from shared.domain.calendar import local_date
+from shared.domain.customer import Customer
+from shared.domain.money import format_minor
+from shared.domain.settings import Settings
 
 
 def account_json(
@@ -31,6 +36,41 @@ def account_json(
         "service": service,
         "next_step": next_step,
         "promise": promise,
+    }
+
+
+def statement_json(told: Statement, customer: Customer, settings: Settings, asked_from: date | None) -> dict[str, Any]:
+    """By currency, in the order in which it happened; `amount` is what each entry changes of what is owed."""
+    zone = customer.zone(settings)
+    last = local_date(told.through_at, zone) - timedelta(days=1)
+    currencies = sorted({customer.currency, *(b.currency for b in told.balances)})
+    balances = {b.currency: b for b in told.balances}
+    shown = {c: _ledger(told, c, balances.get(c, Balance(c, 0, 0)), zone) for c in currencies}
+    return {"customer_id": customer.id, "from": iso(asked_from), "to": iso(last), "currencies": shown}
+
+
+def _ledger(told: Statement, currency: str, balance: Balance, zone: str) -> dict[str, Any]:
+    return {
+        "opening_balance": format_minor(balance.opening_minor, currency),
+        "entries": [_entry(m, owed, zone) for m, owed in told.ledger(currency)],
+        "closing_balance": format_minor(balance.closing_minor, currency),
+    }
+
+
+def _entry(movement: Movement, owed_minor: int, zone: str) -> dict[str, Any]:
+    currency = movement.currency
+    return {
+        "at": rfc3339(movement.at),
+        "on": iso(local_date(movement.at, zone)),
+        "kind": movement.kind,
+        "id": movement.id,
+        "number": movement.label or None,
+        "reference": movement.reference,
+        "amount": format_minor(movement.amount_minor, currency),
+        "balance": format_minor(owed_minor, currency),
+        "applied": [
+            {"invoice_id": a.invoice_id, "amount": format_minor(a.amount_minor, currency)} for a in movement.applied
+        ],
     }
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from shared.domain.calendar import NeverAgain, parse_cron
 from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice
-from shared.domain.payment import Payment
+from shared.domain.payment import Allocation, Payment
 from shared.domain.settings import Settings
 
-MovementKind = Literal["invoice", "debit_memo", "credit_memo", "void", "payment", "refund"]
+MovementKind = Literal["invoice", "debit_memo", "credit_memo", "payment", "credit_applied", "refund", "void"]
+ORDER: tuple[MovementKind, ...] = get_args(MovementKind)  # of what happened at one instant
 GLOBAL = ""  # in place of an own schedule or time zone: the business's
 
 
@@ -75,13 +76,19 @@ class SummaryMark:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """Something that changed what a customer owes: positive is owed more. `label` names the document, if any."""
+    """Something that changed what a customer owes: positive is owed more. `label` names the document, if any.
+
+    Credit that is applied changes nothing by itself: what it pays is in `applied`, as what a payment pays is.
+    """
 
     at: datetime
     kind: MovementKind
     label: str
     currency: str
     amount_minor: int
+    id: str = ""  # of the invoice or the payment
+    reference: str | None = None  # of a payment: the number of the cheque, say
+    applied: tuple[Allocation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,15 @@ class Statement:
     def empty(self) -> bool:
         return not self.movements and not any(b.closing_minor for b in self.balances)
 
+    def ledger(self, currency: str) -> list[tuple[Movement, int]]:
+        """The movements of one currency in order, each with what is owed after it."""
+        owed = next((b.opening_minor for b in self.balances if b.currency == currency), 0)
+        entries: list[tuple[Movement, int]] = []
+        for movement in (m for m in self.movements if m.currency == currency):
+            owed += movement.amount_minor
+            entries.append((movement, owed))
+        return entries
+
 
 def statement(
     owed_minor: Mapping[str, int],
@@ -120,7 +136,7 @@ def statement(
     happened within: they add up, and agree with the account. If more than `most` happened, the oldest of it is part
     of the opening balance.
     """
-    known = sorted(movements, key=lambda m: (m.at, m.kind, m.label, m.amount_minor))
+    known = sorted(movements, key=lambda m: (m.at, ORDER.index(m.kind), m.label, m.amount_minor, m.id))
     within = [m for m in known if (since_at is None or m.at >= since_at) and m.at < through_at]
     after = [m for m in known if m.at >= through_at]
     shown = within[-most:]
@@ -139,13 +155,16 @@ def _sum(movements: Iterable[Movement], currency: str) -> int:
     return sum(m.amount_minor for m in movements if m.currency == currency)
 
 
-def movements_of(invoices: Iterable[Invoice], payments: Iterable[Payment]) -> list[Movement]:
-    """Every posting, void, payment and refund. Credit that pays an invoice moves nothing: both are on the account."""
+def movements_of(invoices: Iterable[Invoice], payments: Iterable[Payment], applied: bool = False) -> list[Movement]:
+    """Every posting, void, payment and refund. Credit that pays an invoice moves nothing: both are on the account. It
+    is told of only if `applied` is asked for.
+    """
     found: list[Movement] = []
     for invoice in invoices:
         found += _of_invoice(invoice)
     for payment in payments:
-        found += _of_payment(payment)
+        if applied or payment.method != "credit":
+            found += _of_payment(payment)
     return found
 
 
@@ -154,23 +173,26 @@ def _of_invoice(invoice: Invoice) -> list[Movement]:
         return []
     label, currency, total = invoice.number or "", invoice.currency, invoice.total_minor
     kind: MovementKind = invoice.type if invoice.type in ("credit_memo", "debit_memo") else "invoice"
-    posted = [Movement(invoice.posted_at, kind, label, currency, total)]
+    posted = [Movement(invoice.posted_at, kind, label, currency, total, invoice.id)]
     if invoice.voided_at is not None:
-        posted.append(Movement(invoice.voided_at, "void", label, currency, -total))
+        posted.append(Movement(invoice.voided_at, "void", label, currency, -total, invoice.id))
     return posted
 
 
 def _of_payment(payment: Payment) -> list[Movement]:
     """A refund gives credit back when it is opened, and reopens invoices when it has succeeded."""
-    if payment.status not in ("succeeded", "refunded") or payment.method == "credit":
+    if payment.status not in ("succeeded", "refunded"):
         return []
-    currency = payment.currency
-    found = [Movement(payment.settled_at or payment.at, "payment", "", currency, -payment.amount_minor)]
+    currency, id, applied = payment.currency, payment.id, payment.allocations
+    if payment.method == "credit":
+        return [Movement(payment.at, "credit_applied", "", currency, 0, id, applied=applied)]
+    paid_at, paid = payment.settled_at or payment.at, -payment.amount_minor
+    found = [Movement(paid_at, "payment", "", currency, paid, id, payment.reference, applied)]
     for refund in payment.refunds:
         back = sum(a.amount_minor for a in refund.reopened) if refund.status == "succeeded" else 0
         credit = refund.credit_minor if refund.open or refund.status == "succeeded" else 0
         found += [
-            Movement(at, "refund", "", currency, amount)
+            Movement(at, "refund", "", currency, amount, id)
             for at, amount in ((refund.at, credit), (refund.settled_at or refund.at, back))
             if amount
         ]

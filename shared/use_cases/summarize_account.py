@@ -19,6 +19,7 @@ from shared.domain.account_summary import (
 )
 from shared.domain.calendar import local_date, start_of_day
 from shared.domain.customer import Customer, why_off
+from shared.domain.errors import Invalid
 from shared.domain.ids import shard_of
 from shared.domain.invoice import Invoice
 from shared.domain.money import format_minor
@@ -38,11 +39,12 @@ from shared.use_cases.notices import hint
 
 LOOK_BACK = timedelta(days=400)  # a draft may be posted, and a payment refunded, that long after it was made
 RECORDS_MAX = 5_000  # invoices, and payments, of one customer that are looked at
+MOVEMENTS_MAX = 4 * RECORDS_MAX  # in one statement
 LISTED_MAX = 200  # invoices or transactions in one mail
 ONE_DAY = timedelta(days=1)
 SAID: Mapping[MovementKind, str] = {
     "invoice": "Invoice", "debit_memo": "Debit memo", "credit_memo": "Credit memo", "void": "Voided",
-    "payment": "Payment", "refund": "Refund",
+    "payment": "Payment", "refund": "Refund", "credit_applied": "Credit applied",
 }  # fmt: skip
 
 Summarized = Literal["recorded", "known", "off", "empty", "moved"]
@@ -133,18 +135,42 @@ def position(customer_id: str, ports: Ports, also: tuple[str, ...] = ()) -> Posi
 
 
 def account_statement(notice: Notice, ports: Ports) -> Statement:
-    """The transactions that a summary covers. What is owed is read before and after them: nothing came in between."""
+    """The transactions that a summary covers."""
     since_at, through_at = notice.since_at, notice.through_at or notice.created_at
-    back_to = since_at - LOOK_BACK if since_at else None
+    return statement_between(notice.customer_id, since_at, through_at, ports)
+
+
+def customer_statement(customer_id: str, since: date | None, through: date | None, ports: Ports) -> Statement:
+    """What happened on these local dates, both inclusive, with the credit that was applied; None: from the beginning,
+    and until today. Raises NotFound, and Invalid if the dates are the wrong way round.
+    """
+    customer, settings = customer_of(ports, customer_id), settings_of(ports)
+    zone = customer.zone(settings)
+    last = through or local_date(ports.clock.now(), zone)
+    if since is not None and since > last:
+        raise Invalid("from", f"{since} is after {last}, the last day of the statement")
+    since_at = start_of_day(since, zone) if since else None
+    return statement_between(customer_id, since_at, start_of_day(last + ONE_DAY, zone), ports, in_full=True)
+
+
+def statement_between(
+    customer_id: str, since_at: datetime | None, through_at: datetime, ports: Ports, in_full: bool = False
+) -> Statement:
+    """From `since_at` until before `through_at`. What is owed is read before and after: nothing came in between.
+
+    For a mail, LISTED_MAX of it and what may matter within LOOK_BACK; `in_full` all that is kept, up to RECORDS_MAX.
+    """
+    back_to = since_at - LOOK_BACK if since_at and not in_full else None
+    most = MOVEMENTS_MAX if in_full else LISTED_MAX
     before: Position | None = None
     for _ in range(CONFLICT_RETRIES):
-        invoices = list(_recent(p.INVOICES_BY_CUSTOMER, Invoice, notice.customer_id, back_to, ports))
-        payments = list(_recent(p.PAYMENTS_BY_CUSTOMER, Payment, notice.customer_id, back_to, ports))
-        now = position(notice.customer_id, ports, tuple(i.id for i in invoices if i.collectable()))
+        invoices = list(_recent(p.INVOICES_BY_CUSTOMER, Invoice, customer_id, back_to, ports))
+        payments = list(_recent(p.PAYMENTS_BY_CUSTOMER, Payment, customer_id, back_to, ports))
+        now = position(customer_id, ports, tuple(i.id for i in invoices if i.collectable()))
         if before is not None and before.owed() == now.owed():
-            return statement(now.owed(), movements_of(invoices, payments), since_at, through_at, LISTED_MAX)
+            return statement(now.owed(), movements_of(invoices, payments, in_full), since_at, through_at, most)
         before = now
-    raise Unavailable(f"the account of {notice.customer_id} kept changing while it was read")
+    raise Unavailable(f"the account of {customer_id} kept changing while it was read")
 
 
 def _recent(index: Index[E], kind: type[E], customer_id: str, back_to: datetime | None, ports: Ports) -> Iterator[E]:
