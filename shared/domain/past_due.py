@@ -253,6 +253,25 @@ def _tier_dates(facts: Facts, chased: Sequence[Invoice], on: date) -> Iterator[d
         yield state.told_on + timedelta(days=times * tier.repeat_every_days)
 
 
+def look_ahead(facts: Facts, on: date, most: int) -> Iterator[tuple[Evaluation, Service]]:
+    """What collections will do from a date on if nothing changes, each with the service before it, in order.
+
+    At most so many days with a change in sight are tried. Notices of steps are taken to go out on the day they are
+    called for.
+    """
+    before, day = facts.state.step, on
+    for _ in range(most):
+        found = evaluate(facts, day)
+        if found.calls_for_something(before):
+            yield found, before
+        facts, before = after(facts, found, expecting=True), found.service
+        ahead = [*reminder_dates(facts, day), *(due(i) + ONE_DAY for i in facts.open if day <= due(i) < date.max)]
+        ahead += [found.state.next_on] if found.state.next_on is not None else []
+        day = min((d for d in ahead if day < d < date.max), default=date.max)
+        if day == date.max:
+            return
+
+
 # ---- several days ---------------------------------------------------------------------------------------------
 
 

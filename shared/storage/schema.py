@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from shared import ports
+from shared.domain.account_event import AccountEvent
 from shared.domain.account_summary import SummaryMark, SummarySchedule, summarized_with
 from shared.domain.autopay import AutopayList
 from shared.domain.card import CardUse
@@ -120,6 +121,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(CollectionState, "accounts", "collection", lambda e: e.customer_id, indexes=(
         IndexRule(ports.COLLECTION_STATES, lambda e: _shard(e.customer_id) if e.followed else None, _collection),
     )),
+    Kind(AccountEvent, "accounts", "happened#", lambda e: e.customer_id, lambda e: e.place),
     Kind(SummaryMark, "accounts", "summary", lambda e: e.customer_id),
     Kind(UsageRecord, "usage", "record#", lambda e: e.contract_id, lambda e: e.id),
     Kind(UsageDay, "usage", "day#", lambda e: e.contract_id, lambda e: f"{e.metric}#{e.on}"),

@@ -9,12 +9,13 @@ from datetime import date
 from shared.domain.collection_facts import Facts
 from shared.domain.customer import Service
 from shared.domain.invoice import Invoice
-from shared.domain.past_due import Evaluation, after, days_past_due, evaluate, reminder_dates
+from shared.domain.past_due import Evaluation, days_past_due, evaluate, look_ahead
 from shared.domain.payment import CreditBalance
+from shared.domain.promises import PromiseStatus
 from shared.ports import Ports
 from shared.use_cases.collection_facts import facts_of, state_of
 from shared.use_cases.lookups import customer_of, settings_of, today
-from shared.use_cases.promises import PromiseStatus, promise_status
+from shared.use_cases.promises import promise_status
 
 LOOKS_AHEAD_MAX = 40  # days with a change in sight that are tried for the next step
 STEP_KINDS: dict[Service, str] = {"limited": "limit", "suspended": "suspend", "terminated": "terminate"}
@@ -54,7 +55,8 @@ def account_of(customer_id: str, ports: Ports) -> Account:
     """Derived from the open invoices and the facts of the running episode, as of the customer's local date."""
     settings, customer = settings_of(ports), customer_of(ports, customer_id)
     on = today(ports, customer, settings)
-    facts = facts_of(customer, state_of(customer, ports), settings, on, ports)
+    state = state_of(customer, ports)
+    facts = facts_of(customer, state, settings, on, ports, ahead=True)
     result = evaluate(facts, on)
     owed, credit = _sums(facts.open), _credit(customer_id, ports)
     late = [i for i in facts.open if i.payment_status(on) == "overdue"]
@@ -70,7 +72,7 @@ def account_of(customer_id: str, ports: Ports) -> Account:
         tier=result.tier,
         service=customer.service,
         next_step=_next_step(facts, on),
-        promise=promise_status(customer, late, on, ports),
+        promise=promise_status(customer, facts.open, state.ended_on, settings, on, ports),
     )
 
 
@@ -86,20 +88,10 @@ def _credit(customer_id: str, ports: Ports) -> Sums:
 
 
 def _next_step(facts: Facts, on: date) -> NextStep | None:
-    """The first thing that collections will do if nothing changes, and its day; None while nothing is in sight.
-
-    Notices of steps are taken to go out on the day they are called for.
-    """
-    before, day = facts.state.step, on
-    for _ in range(LOOKS_AHEAD_MAX):
-        found = evaluate(facts, day)
-        if found.calls_for_something(before) and (kind := _kind(found, before)) is not None:
-            return NextStep(kind, day)
-        facts, before = after(facts, found, expecting=True), found.service
-        ahead = [d for d in (found.state.next_on, *reminder_dates(facts, day)) if d is not None and day < d < date.max]
-        if not ahead:
-            return None
-        day = min(ahead)
+    """The first thing that collections will do if nothing changes, and its day; None while nothing is in sight."""
+    for found, before in look_ahead(facts, on, LOOKS_AHEAD_MAX):
+        if (kind := _kind(found, before)) is not None:
+            return NextStep(kind, found.on)
     return None
 
 

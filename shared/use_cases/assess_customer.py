@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
+from shared.domain import account_event
+from shared.domain.account_event import AccountEvent
 from shared.domain.collection import CollectionState
 from shared.domain.collection_facts import Facts
 from shared.domain.contract import Contract
@@ -68,6 +70,7 @@ class _Plan:
     events: tuple[OutboxEvent, ...]
     fees: PostedFees
     contracts: tuple[Contract, ...]
+    happened: tuple[AccountEvent, ...]
 
 
 def assess_customer(customer_id: str, occurred_at: datetime, ports: Ports, after: datetime | None = None) -> Assessed:
@@ -144,11 +147,13 @@ def _plan(found: Sequence[Evaluation], fees: Sequence[Fee], facts: Facts, ports:
     moved = before.step != last.state.step or last.state.step == "suspended"
     contracts = serving(contracts_of(customer.id, ports), last.state.step, last.on) if moved else []
     posted = post_fees(fees, customer, facts.settings, ports)
+    served = replace(last.state, version=before.version)
+    happened = (*account_event.of_evaluations(before, found), *account_event.of_service(served, before.step, now))
     return _Plan(
         state=with_fees(with_warnings(last.state, notices), facts.open, posted.memos),
         customer=with_service(customer, last.state.step), notices=tuple(_new(Notice, notices, ports)),
         tasks=(*asked, *answered(before, last.state, ports)), events=(*told, *([changed] if changed else [])),
-        fees=posted, contracts=tuple(contracts),
+        fees=posted, contracts=tuple(contracts), happened=happened,
     )  # fmt: skip
 
 
@@ -172,7 +177,7 @@ def _changes(plan: _Plan, facts: Facts) -> tuple[list[Notice | Task | OutboxEven
         return [], []
     about = Save(plan.customer) if plan.customer != customer else Check(customer)
     others: list[Change] = [Save(plan.state), *([about] if done else []), *_owed(plan, facts)]
-    others += map(Save, plan.contracts)
+    others += map(Save, (*plan.contracts, *plan.happened))
     room = COMMIT_MAX - len(others) - len(plan.fees.changes)
     surplus = max(len(made) - room, 0)
     return made[:surplus], [*others, *map(Save, made[surplus:]), *plan.fees.changes]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
+from shared.domain import account_event
 from shared.domain.autopay import (
     AutopayList,
     AutopayRule,
@@ -98,8 +99,9 @@ def put_list(customer_id: str, draft: ListDraft, ports: Ports, expect: Expect, b
         if after == before and before.version:
             return before
         after = replace(after, changed_at=ports.clock.now())
+        happened = account_event.of_autopay(after, ports.clock.now())
         try:
-            ports.store.commit(Save(after), *_owners(after, ports))
+            ports.store.commit(Save(after), Save(happened), *_owners(after, ports))
         except Conflict:
             continue
         return replace(after, version=before.version + 1)
@@ -121,8 +123,9 @@ def patch_rule(
         if after == before:
             return before
         after = replace(after, changed_at=ports.clock.now())
+        happened = account_event.of_autopay(after, ports.clock.now())
         try:
-            ports.store.commit(Save(after))
+            ports.store.commit(Save(after), Save(happened))
         except Conflict:
             continue
         return replace(after, version=before.version + 1)

@@ -27,8 +27,10 @@ def state_of(customer: Customer, ports: Ports) -> CollectionState:
     return state or CollectionState(customer.id, step=customer.service)
 
 
-def facts_of(customer: Customer, state: CollectionState, settings: Settings, on: date, ports: Ports) -> Facts:
-    """What an evaluation needs to know of a customer."""
+def facts_of(
+    customer: Customer, state: CollectionState, settings: Settings, on: date, ports: Ports, *, ahead: bool = False
+) -> Facts:
+    """What an evaluation needs to know of a customer; `ahead`: also what later days ask for."""
     found = open_invoices(ports, customer.id, also=state.past_due_ids)
     still = {i.id for i in found}
     gone = ports.store.get_many(Invoice, [(i, "") for i in state.past_due_ids if i not in still])
@@ -38,7 +40,7 @@ def facts_of(customer: Customer, state: CollectionState, settings: Settings, on:
     return Facts(
         customer=customer, its_class=its_class, settings=settings, open=found, state=state,
         settled_on=tuple(local_on(at, customer, settings) if at else None for at in ends),
-        contracts=_contracts(customer, settings, ports) if late else (),
+        contracts=_contracts(customer, settings, ports) if late or (ahead and found) else (),
         notices_out=_notices_out(customer, state, settings, ports),
         charged=standing(found, ports) if _capped(its_class) else {},
     )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from shared.domain import account_event
 from shared.domain.customer import Customer
 from shared.domain.errors import Invalid, NotFound, Refused
 from shared.domain.records import Owner, external_key
@@ -49,7 +50,8 @@ def change_customer(customer_id: str, edit: Edit, ports: Ports) -> Customer:
             after = replace(after, automated_since=today(ports, after, settings_of(ports)))
         again = look_again(customer_id, ports) if _collected_otherwise(before, after) else []
         try:
-            ports.store.commit(Save(after), *again, *_renamed(before, after, ports))
+            happened = account_event.of_customer(before, after, ports.clock.now())
+            ports.store.commit(Save(after), *again, *_renamed(before, after, ports), *map(Save, happened))
         except Conflict:
             continue
         return replace(after, version=before.version + 1)

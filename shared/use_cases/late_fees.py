@@ -16,7 +16,7 @@ from shared.use_cases.lookups import local_on
 from shared.use_cases.notices import invoice_notice
 from shared.use_cases.post_invoices import SERIES, series_of
 
-FEES_PER_COMMIT = 12  # each is a memo, its line, its mail and its invoice
+FEES_PER_COMMIT = 8  # each is a memo, its line, its mail and its invoice
 
 
 @dataclass(frozen=True, slots=True)

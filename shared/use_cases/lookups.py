@@ -83,6 +83,19 @@ def entries(
             return
 
 
+def newest(ports: Ports, index: Index[E], partition: str, most: int) -> list[Entry]:
+    """The last `most` entries of one partition, the latest first."""
+    found: list[Entry] = []
+    after: str | None = None
+    while len(found) < most:
+        page = ports.store.find(index, partition, after=after, limit=min(p.PAGE_LIMIT, most - len(found)), reverse=True)
+        found += page.items
+        after = page.cursor
+        if after is None:
+            break
+    return found
+
+
 def open_invoices(ports: Ports, customer_id: str, also: Iterable[str] = ()) -> list[Invoice]:
     """The customer's posted invoices with something left to pay, oldest due first.
 

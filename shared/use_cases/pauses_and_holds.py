@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
+from shared.domain import account_event
 from shared.domain.customer import Customer, Hold, Pause
 from shared.domain.errors import Refused
 from shared.domain.invoice import Invoice, InvoiceHold
@@ -38,7 +39,9 @@ def hold_invoice(invoice_id: str, hold: InvoiceHold | None, ports: Ports) -> Inv
         if invoice.hold == hold:
             return invoice
         try:
-            ports.store.commit(Save(replace(invoice, hold=hold)), *look_again(invoice.customer_id, ports))
+            happened = account_event.of_invoice_hold(invoice, hold, ports.clock.now())
+            again = look_again(invoice.customer_id, ports)
+            ports.store.commit(Save(replace(invoice, hold=hold)), *again, *map(Save, happened))
         except Conflict:
             continue
         return replace(invoice, hold=hold, version=invoice.version + 1)

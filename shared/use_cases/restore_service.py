@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
+from shared.domain import account_event
 from shared.domain.collection import CollectionState
 from shared.domain.collection_facts import Facts, above_threshold
 from shared.domain.customer import Customer, Service
@@ -92,6 +93,7 @@ def _commit(
     served = with_service(customer, after.step)
     changes: list[Change] = [Save(after), *map(Save, changed), *map(Save, answered(before, after, ports))]
     changes += [Save(served)] if served != customer else []
+    changes += map(Save, account_event.of_service(after, before.step, ports.clock.now()))
     ports.store.commit(*changes, *([Save(event)] if event else []))
     announce(ports, *([event.id] if event else []))
     return replace(served, version=customer.version + (served != customer))
