@@ -6,19 +6,23 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from functions.admin_api.calls import Answer, Call
-from functions.admin_api.listing import PAGING, indexed, page_of
+from functions.admin_api.calls import Answer, Call, boolean
+from functions.admin_api.listing import PAGING, Source, indexed, page_of, pairs
 from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_accounts import account_json, statement_json, step_json
 from shared.contracts.api_collections import promise_json
 from shared.contracts.api_fields import day
 from shared.contracts.api_payments import money_json
+from shared.contracts.api_timeline import entry_json
 from shared.domain.errors import NotFound
 from shared.domain.ids import shard_of
-from shared.ports import INVOICES_OPEN, Entry, Ports
+from shared.domain.timeline_entry import Entry
+from shared.ports import INVOICES_OPEN, Page, Ports
+from shared.ports import Entry as Found
 from shared.use_cases.accounts import Account, account_of
 from shared.use_cases.lookups import customer_of, settings_of, shards
 from shared.use_cases.summarize_account import customer_statement
+from shared.use_cases.timeline import timeline_of
 
 router = new_router()
 
@@ -32,7 +36,7 @@ def get_account(call: Call[Any], customer_id: str) -> Answer:
     shown = account_json(
         balance=account.balance, credit=account.credit, past_due=account.past_due, since=account.since,
         days=account.days, tier=account.tier, service=account.service, next_step=_step(account),
-        promise=_promise(account, call.ports),
+        promise=_promise(account, call.ports), stops=account.stops,
     )  # fmt: skip
     return Answer(200, shown)
 
@@ -45,12 +49,25 @@ def get_statement(call: Call[Any], customer_id: str) -> Answer:
     return Answer(200, statement_json(told, customer_of(call.ports, customer_id), settings_of(call.ports), first))
 
 
+@endpoint(router, "GET", "/v1/customers/<customer_id>/timeline", filters={**PAGING, "planned": boolean})
+def get_timeline(call: Call[Any], customer_id: str) -> Answer:
+    """Everything that happened to a customer and is planned, in order."""
+    wanted: bool | None = call.query.get("planned")
+    customer_of(call.ports, customer_id)
+
+    def fetch(after: str | None, most: int) -> Page[Entry]:
+        return Page(tuple(e for e in timeline_of(customer_id, call.ports) if wanted in (None, e.planned)))
+
+    source = Source(fetch, lambda entry: entry.place)
+    return page_of(call, [source], pairs, lambda found: [entry_json(e) for e in found])
+
+
 @endpoint(router, "GET", "/v1/past-due", filters=PAGING)
 def list_past_due(call: Call[Any]) -> Answer:
     """Everyone with anything past due: days, tier, amounts and the next step."""
     latest = str((call.ports.clock.now() + EASTMOST).date())
 
-    def keep(found: Sequence[Entry]) -> list[tuple[Entry, Account]]:
+    def keep(found: Sequence[Found]) -> list[tuple[Found, Account]]:
         late = [e for e in _first_of_each(found, call.ports) if e.at.split("#")[1] < latest]
         accounts = [(e, _account(e.at.split("#")[0], call.ports)) for e in late]
         return [(e, a) for e, a in accounts if a is not None and a.since is not None]
@@ -66,9 +83,9 @@ def _account(customer_id: str, ports: Ports) -> Account | None:
         return None
 
 
-def _first_of_each(found: Sequence[Entry], ports: Ports) -> list[Entry]:
+def _first_of_each(found: Sequence[Found], ports: Ports) -> list[Found]:
     """The entry of each customer's oldest invoice. The page's first customer may have begun on the page before."""
-    first: dict[str, Entry] = {}
+    first: dict[str, Found] = {}
     for entry in found:
         first.setdefault(entry.at.split("#")[0], entry)
     if found:

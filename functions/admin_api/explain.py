@@ -7,6 +7,7 @@ from typing import Any
 from functions.admin_api.autopay import explain_autopay
 from functions.admin_api.calls import Answer, Call
 from functions.admin_api.routing import endpoint, new_router
+from shared.contracts.api_accounts import stops_json
 from shared.contracts.api_explain import step_json
 from shared.use_cases.explain_invoice import Step, explain_invoice
 from shared.use_cases.lookups import invoice_of
@@ -23,7 +24,7 @@ def explain(call: Call[Any], invoice_id: str) -> Answer:
         "posted": _step(why.posted),
         "mailed": _step(why.mailed),
         "collected": _step(why.collected),
-        "chased": _step(why.chased),
+        "chased": {**_step(why.chased), "stopped_by": stops_json(why.stops)},
         "autopay": explain_autopay(invoice_of(call.ports, invoice_id), call.ports),
     }
     return Answer(200, shown)

@@ -113,7 +113,7 @@ def _parameters(made: Endpoint) -> list[dict[str, Any]]:
 def _filter_schema(name: str) -> dict[str, Any]:
     if name == "limit":
         return {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}
-    return {"type": "boolean"} if name in ("flagged", "dry_run") else {"type": "string"}
+    return {"type": "boolean"} if name in ("flagged", "dry_run", "planned") else {"type": "string"}
 
 
 def _responses(made: Endpoint) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from shared.domain.calendar import local_date
 from shared.domain.customer import Customer
 from shared.domain.money import format_minor
 from shared.domain.settings import Settings
+from shared.domain.stops import Stop
 
 
 def account_json(
@@ -26,6 +27,7 @@ def account_json(
     service: str,
     next_step: dict[str, Any] | None,
     promise: dict[str, Any] | None = None,
+    stops: Iterable[Stop] = (),
 ) -> dict[str, Any]:
     return {
         "balance": money_json(balance),
@@ -36,6 +38,7 @@ def account_json(
         "service": service,
         "next_step": next_step,
         "promise": promise,
+        "stopped_by": stops_json(stops),
     }
 
 
@@ -72,6 +75,11 @@ def _entry(movement: Movement, owed_minor: int, zone: str) -> dict[str, Any]:
             {"invoice_id": a.invoice_id, "amount": format_minor(a.amount_minor, currency)} for a in movement.applied
         ],
     }
+
+
+def stops_json(stops: Iterable[Stop]) -> list[dict[str, Any]]:
+    """Pauses, holds and the promise in force; `through` is inclusive, and null until lifted."""
+    return [{"kind": s.kind, "subject_id": s.subject_id, "reason": s.reason, "through": iso(s.through)} for s in stops]
 
 
 def step_json(kind: str, on: date) -> dict[str, Any]:

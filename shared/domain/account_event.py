@@ -54,8 +54,13 @@ class AccountEvent:
         return instant_text(self.at) if self.at is not None else str(self.on)
 
     @property
+    def order(self) -> str:
+        """Among what carries the same time; one change may end an episode and begin the next."""
+        return f"{self.seq:08d}{'0' if self.kind == 'episode_ended' else '1'}"
+
+    @property
     def place(self) -> str:
-        return f"{self.when}#{self.seq:08d}#{self.kind}#{self.subject_id}#{self.about}"
+        return f"{self.when}#{self.order}#{self.kind}#{self.subject_id}#{self.about}"
 
 
 def instant_text(at: datetime) -> str:
@@ -144,7 +149,7 @@ def of_service(state: CollectionState, before: Service, at: datetime) -> Iterato
         yield AccountEvent(state.customer_id, kind, state.customer_id, state.version, at, before=before)
 
 
-def of_episode_end(state: CollectionState, on: date) -> AccountEvent:
+def of_episode_end(state: CollectionState, at: datetime) -> AccountEvent:
     """That the running episode ended with a payment."""
     id = state.customer_id
-    return AccountEvent(id, "episode_ended", id, state.version, on=on, about=str(state.episode_since))
+    return AccountEvent(id, "episode_ended", id, state.version, at, about=str(state.episode_since))

@@ -12,6 +12,7 @@ from shared.domain.invoice import Invoice
 from shared.domain.past_due import Evaluation, days_past_due, evaluate, look_ahead
 from shared.domain.payment import CreditBalance
 from shared.domain.promises import PromiseStatus
+from shared.domain.stops import Stop, stops_of
 from shared.ports import Ports
 from shared.use_cases.collection_facts import facts_of, state_of
 from shared.use_cases.lookups import customer_of, settings_of, today
@@ -49,6 +50,7 @@ class Account:
     service: Service
     next_step: NextStep | None
     promise: PromiseStatus | None = None
+    stops: tuple[Stop, ...] = ()
 
 
 def account_of(customer_id: str, ports: Ports) -> Account:
@@ -72,6 +74,7 @@ def account_of(customer_id: str, ports: Ports) -> Account:
         tier=result.tier,
         service=customer.service,
         next_step=_next_step(facts, on),
+        stops=tuple(stops_of(customer, facts.open, on)),
         promise=promise_status(customer, facts.open, state.ended_on, settings, on, ports),
     )
 

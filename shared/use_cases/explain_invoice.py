@@ -14,6 +14,7 @@ from shared.domain.payment import Payment, attempt_id
 from shared.domain.policy import CustomerClass
 from shared.domain.runs import BillRun
 from shared.domain.settings import Settings
+from shared.domain.stops import Stop, stops_of
 from shared.domain.terms import collection_date
 from shared.ports import Ports
 from shared.use_cases.accounts import Account, account_of
@@ -43,6 +44,7 @@ class Explanation:
     mailed: Step
     collected: Step
     chased: Step
+    stops: tuple[Stop, ...] = ()  # pauses, holds and the promise in force today
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,15 @@ def explain_invoice(invoice_id: str, ports: Ports) -> Explanation:
         mailed=_mailed(facts, ports),
         collected=_collected(facts, ports),
         chased=_chased(facts, ports),
+        stops=tuple(stops_of(customer, [invoice], facts.on)),
     )
+
+
+def explain_collection(
+    invoice: Invoice, customer: Customer, its_class: CustomerClass, settings: Settings, on: date, ports: Ports
+) -> Step:
+    """Only whether, or from when, it is charged automatically, for one whose customer and rules are known."""
+    return _collected(_Facts(invoice, customer, its_class, settings, None, on, ports.clock.now()), ports)
 
 
 def _posted(facts: _Facts) -> Step:

@@ -24,7 +24,7 @@ def refresh_episode(customer_id: str, ports: Ports) -> bool:
         late = any(i.payment_status(on) == "overdue" for i in open_invoices(ports, customer_id, state.past_due_ids))
         try:
             if not late and state.episode_since is not None:
-                ports.store.commit(Save(ended(state, on)), Save(account_event.of_episode_end(state, on)))
+                ports.store.commit(Save(ended(state, on)), Save(account_event.of_episode_end(state, ports.clock.now())))
         except Conflict:
             continue
         if state.unsettled:

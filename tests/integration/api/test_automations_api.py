@@ -87,7 +87,7 @@ def test_there_is_no_pause_of_what_is_no_automation(api, acme):
 def test_an_account_with_nothing_on_it(api, acme):
     assert api.get("/v1/customers/cus_acme/account").json == {
         "balance": {"USD": "0.00"}, "credit": {"USD": "0.00"}, "past_due": {"USD": "0.00"}, "episode": None, "tier": 0,
-        "service": "active", "next_step": None, "promise": None,
+        "service": "active", "next_step": None, "promise": None, "stopped_by": [],
     }  # fmt: skip
 
 
@@ -100,6 +100,7 @@ def test_an_account_past_due_tells_since_when_which_tier_and_what_is_next(api, a
         "balance": {"JPY": "7", "USD": "150.00"}, "credit": {"JPY": "0", "USD": "0.00"},
         "past_due": {"JPY": "7", "USD": "100.00"}, "episode": {"since": "2025-12-30", "days": 3}, "tier": 1,
         "service": "active", "next_step": {"kind": "past_due_1", "on": "2026-01-01"}, "promise": None,
+        "stopped_by": [],
     }  # fmt: skip
     api.ports.store.commit(Save(CollectionState("cus_acme", date(2025, 12, 30), worst_tier=1, past_due_ids=("inv_1",))))
     step = api.get("/v1/customers/cus_acme/account").json["next_step"]
@@ -154,7 +155,9 @@ def test_a_posted_invoice_that_is_not_due_says_when_it_will_be(api, acme):
     assert (shown["posted"]["done"], shown["posted"]["at"]) == (True, "2026-01-01T12:00:00Z")
     assert (shown["mailed"]["done"], shown["mailed"]["reason"]) == (False, "pending")
     assert shown["collected"] == {"done": False, "reason": "not_due", "at": None, "next_on": "2026-02-01"}
-    assert shown["chased"] == {"done": False, "reason": "not_due", "at": None, "next_on": "2026-02-02"}
+    assert shown["chased"] == {
+        "done": False, "reason": "not_due", "at": None, "next_on": "2026-02-02", "stopped_by": [],
+    }  # fmt: skip
 
 
 def test_an_overdue_invoice_says_what_keeps_it_from_being_collected_and_chased(api, acme):

@@ -73,6 +73,8 @@ def diary(api) -> list[tuple[int, str]]:
         "/v1/settings", "/v1/settings/history", "/v1/customer-classes", "/v1/customers?limit=4",
         "/v1/customers?query=öü", "/v1/customers?external_id=X",
         "/v1/customers/cus_1", "/v1/customers/cus_1/automations", "/v1/customers/cus_1/account", "/v1/contracts/con_1",
+        "/v1/customers/cus_1/timeline?limit=5", "/v1/customers/cus_1/timeline?planned=true",
+        "/v1/customers/cus_2/timeline",
         "/v1/customers/cus_1/contracts", "/v1/invoices?customer_id=cus_1&limit=2",
         "/v1/invoices?payment_status=overdue",
         "/v1/invoices?status=draft", "/v1/invoices/inv_4", "/v1/invoices/inv_0/explain",
