@@ -7,6 +7,7 @@ from typing import Any
 from functions.admin_api.calls import Answer, Call, boolean, expect
 from functions.admin_api.listing import PAGING, Source, page_of, pairs
 from functions.admin_api.routing import endpoint, new_router
+from shared.contracts.api_business import new_logo
 from shared.contracts.api_json import merge_patch
 from shared.contracts.api_settings import (
     SettingsBody,
@@ -17,7 +18,7 @@ from shared.contracts.api_settings import (
     settings_version,
 )
 from shared.domain.settings import Settings, SettingsChange
-from shared.use_cases.change_settings import change_settings
+from shared.use_cases.change_settings import change_settings, keep_logo
 from shared.use_cases.lookups import settings_of
 
 router = new_router()
@@ -34,6 +35,9 @@ def patch_settings(call: Call[Any]) -> Answer:
     """Change settings by a JSON merge patch; answers the tree and the effects of switched automations."""
     patch = {key: value for key, value in call.raw.items() if key != "version"}
     dry_run = call.query.get("dry_run", False)
+    if (logo := new_logo(patch)) is not None:
+        kept = None if dry_run else keep_logo(logo, call.ports)
+        patch = merge_patch(patch, {"business": {"logo": kept}})
 
     def edit(before: Settings) -> Settings:
         expect(call, settings_version(before))

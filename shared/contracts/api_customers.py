@@ -24,9 +24,11 @@ from shared.contracts.api_fields import (
     plain,
     refuse,
 )
-from shared.domain.customer import Address, Customer, Delivery, Hold, HoldReason, Switches
+from shared.domain.address import Address
+from shared.domain.customer import Customer, Delivery, Hold, HoldReason, Switches
 from shared.domain.invoice import InvoiceHold
 from shared.domain.policy import DEFAULT_CLASS_ID
+from shared.domain.settings import Language
 
 DELIVERIES: Final[tuple[Delivery, ...]] = ("email", "print")
 
@@ -66,6 +68,7 @@ class CustomerBody(Body):
     automations: SwitchesBody = Field(default_factory=SwitchesBody)
     account_summary_schedule: Schedule | None = None
     external_id: Name | None = None
+    language: Language | None = None
     version: int | None = None
 
 
@@ -97,6 +100,7 @@ def read_customer(body: CustomerBody, before: Customer) -> Customer:
         automations=Switches(**dict(body.automations)),
         account_summary_schedule=body.account_summary_schedule,
         external_id=body.external_id,
+        language=body.language,
     )
 
 
@@ -121,6 +125,7 @@ def customer_tree(customer: Customer) -> dict[str, Any]:
         },
         "account_summary_schedule": customer.account_summary_schedule,
         "external_id": customer.external_id,
+        "language": customer.language,
     }  # fmt: skip
 
 

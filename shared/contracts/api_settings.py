@@ -9,15 +9,13 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from shared.contracts.api_business import BusinessBody, business_tree, check_business, read_business
 from shared.contracts.api_fields import (
     Amount,
     Body,
-    Currency,
-    Email,
     Findings,
     Name,
     Schedule,
-    Timezone,
     name,
     plain,
     read_body,
@@ -28,7 +26,6 @@ from shared.domain.settings import (
     Action,
     Automations,
     BillRunSettings,
-    Business,
     DueDateBasis,
     Gate,
     PastDue,
@@ -76,13 +73,6 @@ Days = Annotated[int, Field(ge=1, le=DAYS_MAX)]
 
 
 _DEFAULTS: Final = Settings()
-
-
-class BusinessBody(Body):
-    name: Name = _DEFAULTS.business.name
-    timezone: Timezone = _DEFAULTS.business.timezone
-    email_from: Email = _DEFAULTS.business.email_from
-    currency: Currency = _DEFAULTS.business.currency
 
 
 class SpotCheckBody(Body):
@@ -210,7 +200,7 @@ def read_settings(tree: Mapping[str, Any], version: int) -> Settings:
     body = read_body(SettingsBody, tree)
     _check(body)
     return Settings(
-        business=Business(**dict(body.business)),
+        business=read_business(body.business),
         bill_run=BillRunSettings(
             **{**dict(body.bill_run), "spot_check": SpotCheckSettings(**dict(body.bill_run.spot_check))}
         ),
@@ -238,6 +228,7 @@ def _automations(body: AutomationsBody) -> Automations:
 def _check(body: SettingsBody) -> None:
     """What no single field can know."""
     found = Findings()
+    check_business(body.business, found)
     if body.bill_run.auto_email and not body.bill_run.auto_post:
         found.add("bill_run.auto_email", "needs bill_run.auto_post: only posted invoices are mailed")
     tiers, at = body.automations.past_due.tiers, "automations.past_due.tiers"
@@ -261,7 +252,7 @@ def settings_tree(settings: Settings) -> dict[str, Any]:
     """The tree without its version: what a merge patch applies to."""
     bill_run, past_due = settings.bill_run, settings.automations.past_due
     return {
-        "business": _plain(settings.business, "name", "timezone", "email_from", "currency"),
+        "business": business_tree(settings.business),
         "bill_run": {
             **_plain(bill_run, "enabled", "schedule", "auto_post", "auto_email", "gate"),
             "spot_check": {

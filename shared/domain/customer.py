@@ -7,23 +7,14 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
+from shared.domain.address import NOWHERE, Address
 from shared.domain.policy import DEFAULT_CLASS_ID
-from shared.domain.settings import Automation, Settings
+from shared.domain.settings import Automation, Language, Settings
 
 Delivery = Literal["email", "print"]
 HoldReason = Literal["dispute", "promise", "other"]
 Service = Literal["active", "limited", "suspended", "terminated"]
 OffReason = Literal["global_off", "customer_off", "switch_off", "paused", "on_hold", "no_address"]
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    line1: str = ""
-    line2: str = ""
-    city: str = ""
-    region: str = ""
-    postal_code: str = ""
-    country: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +74,7 @@ class Customer:
     class_id: str = DEFAULT_CLASS_ID
     currency: str = "USD"
     timezone: str | None = None  # None: the business's
-    address: Address = Address()
+    address: Address = NOWHERE
     delivery: tuple[Delivery, ...] = ("email",)
     tax_rate_percent: Decimal = Decimal(0)
     automations: Switches = Switches()
@@ -93,6 +84,7 @@ class Customer:
     automated_since: date | None = None  # the day the master switch was last turned on; None: since it was made
     account_summary_schedule: str | None = None
     external_id: str | None = None
+    language: Language | None = None  # None: the business's
     service: Service = "active"
     email_problem: Literal["bounced", "complained"] | None = None  # set by the mail provider's feedback
     pay_epoch: int = 0  # pay links of an earlier one are revoked
@@ -102,6 +94,9 @@ class Customer:
 
     def zone(self, settings: Settings) -> str:
         return self.timezone or settings.business.timezone
+
+    def speaks(self, settings: Settings) -> Language:
+        return self.language or settings.business.language
 
     def mailable(self) -> bool:
         """Whether there is an address that mail can be expected to reach."""

@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
+
+from shared.domain.address import NOWHERE, Address
 
 Gate = Literal["clean_only", "all"]
 DueDateBasis = Literal["posted_on", "invoice_date"]
 SummaryFormat = Literal["open_invoices", "recent_transactions"]
+Language = Literal["en", "de"]  # those whose words are complete: shared/rendering/speech.py
+EInvoice = Literal["off", "factur_x"]
 Automation = Literal["send_new_invoices", "account_summary", "past_due"]
 AUTOMATIONS: tuple[Automation, ...] = ("send_new_invoices", "account_summary", "past_due")
+ACCENT: Final = "#0e5a66"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,15 @@ class Business:
     timezone: str = "UTC"
     email_from: str = "billing@example.com"
     currency: str = "USD"
+    address: Address = NOWHERE
+    tax_id: str | None = None  # a VAT number begins with its country
+    iban: str | None = None  # without spaces
+    bic: str | None = None
+    payment_instructions: tuple[str, ...] = ()  # lines, printed as they are
+    logo: str | None = None  # the key of its file
+    accent_colour: str = ACCENT
+    language: Language = "en"  # of customers who have none of their own
+    e_invoice: EInvoice = "off"
 
 
 @dataclass(frozen=True, slots=True)

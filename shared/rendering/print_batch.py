@@ -9,7 +9,7 @@ from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from shared.rendering.documents import HERE, text_of, wrappable
+from shared.rendering.documents import FONTS, HERE, fonts, text_of, wrappable
 
 if TYPE_CHECKING:
     import typst
@@ -73,5 +73,4 @@ def _counted(count: int, what: str) -> str:
 def _compiler() -> typst.Compiler:
     import typst
 
-    fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[HERE / "fonts"])
-    return typst.Compiler(HERE / "print_cover.typ", root=HERE, font_paths=fonts, ignore_system_fonts=True)
+    return typst.Compiler(HERE / "print_cover.typ", root=HERE, font_paths=fonts(FONTS), ignore_system_fonts=True)

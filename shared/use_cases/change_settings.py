@@ -12,6 +12,7 @@ from shared.domain.calendar import local_date
 from shared.domain.customer import Customer, why_off
 from shared.domain.errors import Invalid
 from shared.domain.ids import SHARDS
+from shared.domain.picture import MEDIA_TYPES, Picture
 from shared.domain.runs import Job, Watermark
 from shared.domain.settings import AUTOMATIONS, Automation, PastDue, Settings, SettingsChange, SettingsGate
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
@@ -50,6 +51,7 @@ def change_settings(
         before = settings_of(ports)
         after = replace(edit(before), version=before.version)
         _check_templates(after.automations.past_due, ports)
+        _check_logo(before, after, ports)
         if dry_run or after == before:
             return SettingsChanged(before, effects_of(before, after, ports))
         try:
@@ -70,6 +72,19 @@ def _check_templates(past_due: PastDue, ports: Ports) -> None:
     for field, template in named.items():
         if template not in known:
             raise Invalid(field, f"is not the name of a template; there are {', '.join(sorted(known))}")
+
+
+def keep_logo(logo: Picture, ports: Ports) -> str:
+    """Keep a picture before the settings name it; its key."""
+    ports.files.write_once(logo.key, logo.content, MEDIA_TYPES[logo.format])
+    return logo.key
+
+
+def _check_logo(before: Settings, after: Settings, ports: Ports) -> None:
+    """Raises Invalid for the reference of a picture that nobody gave."""
+    key = after.business.logo
+    if key is not None and key != before.business.logo and ports.files.read(key) is None:
+        raise Invalid("business.logo", "names a picture that is not kept; give the image itself as base64")
 
 
 def effects_of(before: Settings, after: Settings, ports: Ports) -> dict[Automation, int]:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from shared import ports as p
+from shared.domain.address import Address
 from shared.domain.autopay import AutopayList
-from shared.domain.customer import Address, Customer, Switches
+from shared.domain.customer import Customer, Switches
 from shared.domain.errors import Refused
 from shared.domain.notice import Notice
 from shared.ports import COMMIT_MAX, Change, Conflict, Ports, Remove, Save, Unavailable

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 from shared.domain.customer import Customer
+from shared.domain.ids import derive_id
 from shared.domain.invoice import Invoice, Line
 from shared.domain.money import format_minor
 from shared.domain.notice import Notice, notice_id
+from shared.domain.payment import Payment
 from shared.domain.settings import Settings
-from shared.ports import Ports, Save
+from shared.domain.task import Task
+from shared.ports import PAYMENTS_BY_CUSTOMER, Conflict, Ports, Save
+from shared.rendering.speech import Speech, speech_of
 from shared.use_cases.lookups import customer_of, invoice_of, lines_of, settings_of
 from shared.use_cases.notices import hint
 from shared.use_cases.pay_links import new_link
 
 ONE_DAY = timedelta(days=1)
+AT_POSTING = timedelta(minutes=15)  # credit applied later than this, after a crash, is a payment like any other
+REASON_CHARS_MAX = 500
 
 
 def document_key(invoice_id: str) -> str:
@@ -26,20 +33,35 @@ def document_key(invoice_id: str) -> str:
 
 def render_document(invoice_id: str, ports: Ports) -> bool:
     """Render and store the PDF of a posted invoice unless it is there, and let its mail go. False for drafts."""
-    from shared.rendering.documents import render_invoice_pdf  # only one function carries the typesetter
-
     invoice = invoice_of(ports, invoice_id)
     if invoice.status == "draft":
         return False
     if ports.files.read(document_key(invoice_id)) is None:
-        customer, settings = customer_of(ports, invoice.customer_id), settings_of(ports)
-        pay_url = _linked(customer, settings, ports) if invoice.total_minor > 0 else None
-        pdf = render_invoice_pdf(document(invoice, lines_of(ports, invoice), customer, settings, pay_url))
-        ports.files.write_once(document_key(invoice_id), pdf, "application/pdf")
+        ports.files.write_once(document_key(invoice_id), _rendered(invoice, ports), "application/pdf")
     notice = ports.store.get(Notice, notice_id(invoice.customer_id, "invoice", invoice_id))
     if notice is not None and notice.status == "pending":
         hint(ports, notice.id)
     return True
+
+
+def _rendered(invoice: Invoice, ports: Ports) -> bytes:
+    """A logo that cannot be set is left out, and a person is told: nothing about looks may hold an invoice back."""
+    from shared.rendering.documents import BadLogo, render_invoice_pdf  # only one function carries the typesetter
+
+    customer, settings = customer_of(ports, invoice.customer_id), settings_of(ports)
+    adjusted = ports.store.get(Invoice, invoice.adjusts_invoice_id) if invoice.adjusts_invoice_id else None
+    pay_url = _linked(customer, settings, ports) if invoice.total_minor > 0 else None
+    paid_minor = _credited_at_posting(invoice, ports)
+    said = document(invoice, lines_of(ports, invoice), customer, settings, pay_url, paid_minor)
+    if adjusted is not None and adjusted.number:
+        said["for_invoice"] = adjusted.number
+    logo = _logo(settings, ports)
+    try:
+        return render_invoice_pdf(_with_logo(said, logo))
+    except BadLogo as failed:
+        key = settings.business.logo or ""
+        _tell("logo_failed", key, f"documents go without the logo, which cannot be printed: {failed}", invoice, ports)
+        return render_invoice_pdf(said)
 
 
 def _linked(customer: Customer, settings: Settings, ports: Ports) -> str | None:
@@ -51,36 +73,100 @@ def _linked(customer: Customer, settings: Settings, ports: Ports) -> str | None:
     return ports.pay_url(token)
 
 
+def _logo(settings: Settings, ports: Ports) -> Mapping[str, object] | None:
+    key = settings.business.logo
+    content = ports.files.read(key) if key else None
+    return {"format": str(key).rpartition(".")[2], "content": content} if content is not None else None
+
+
+def _with_logo(said: Mapping[str, object], logo: Mapping[str, object] | None) -> Mapping[str, object]:
+    seller = said["seller"]
+    return {**said, "seller": {**seller, "logo": logo}} if isinstance(seller, dict) else said
+
+
+def _credited_at_posting(invoice: Invoice, ports: Ports) -> int:
+    """What credit paid as the invoice was posted; what is paid later does not show on a page that never changes."""
+    if invoice.posted_at is None or invoice.residual_minor == invoice.total_minor or invoice.total_minor <= 0:
+        return 0
+    page = ports.store.find(PAYMENTS_BY_CUSTOMER, invoice.customer_id, reverse=True)
+    payments = ports.store.get_many(Payment, [e.key for e in page.items])
+    return sum(
+        a.amount_minor
+        for p in payments
+        if p.method == "credit" and invoice.posted_at <= p.at <= invoice.posted_at + AT_POSTING
+        for a in p.allocations
+        if a.invoice_id == invoice.id
+    )
+
+
+def _tell(kind: str, subject: str, reason: str, invoice: Invoice, ports: Ports) -> None:
+    """A person is told once per subject."""
+    task = Task(derive_id("tsk_", kind, subject), kind, reason[:REASON_CHARS_MAX], invoice.id, ports.clock.now())
+    try:
+        ports.store.commit(Save(task))
+    except Conflict:
+        pass  # told already
+
+
+# ---- what it says ---------------------------------------------------------------------------------------------
+
+
 def document(
-    invoice: Invoice, lines: tuple[Line, ...], customer: Customer, settings: Settings, pay_url: str | None
-) -> Mapping[str, object]:
-    """What the invoice says, as plain text; the state of payment is that of the moment it was posted."""
+    invoice: Invoice,
+    lines: tuple[Line, ...],
+    customer: Customer,
+    settings: Settings,
+    pay_url: str | None,
+    paid_minor: int = 0,
+) -> dict[str, object]:
+    """What the invoice says, as plain text; the state of payment is that of the moment it was posted.
+
+    A credit memo says what it gives: its amounts are printed without their sign.
+    """
+    speech = speech_of(customer.speaks(settings))
+    sign = -1 if invoice.type == "credit_memo" else 1
 
     def money(minor: int) -> str:
-        return format_minor(minor, invoice.currency)
+        return speech.figure(format_minor(sign * minor, invoice.currency))
 
-    owed = max(invoice.total_minor, 0)
-    a = customer.address
-    address = (a.line1, a.line2, f"{a.postal_code} {a.city}".strip(), a.region, a.country)
+    owed = invoice.total_minor if sign < 0 else max(invoice.total_minor - paid_minor, 0)
+    taxed = sum(line.amount_minor for line in lines if line.taxable)
     return {
         "kind": {"credit_memo": "credit_memo", "debit_memo": "debit_memo"}.get(invoice.type, "invoice"),
-        "number": invoice.number or "", "currency": invoice.currency,
-        "invoice_date": str(invoice.invoice_date), "due_on": str(invoice.due_on) if invoice.due_on else None,
-        "seller": {"name": settings.business.name, "email": settings.business.email_from},
+        "language": speech.language, "number": invoice.number or "", "currency": invoice.currency,
+        "invoice_date": str(invoice.invoice_date),
+        "due_on": str(invoice.due_on) if invoice.due_on and sign > 0 else None,
+        "seller": _seller(settings, speech),
         "customer": {
-            "name": customer.name, "email": customer.email,
-            "address_lines": [x for x in address if x],
+            "name": customer.name, "email": customer.email, "address_lines": _address(customer, settings, speech),
         },
-        "lines": [_line(line, money) for line in lines],
-        "subtotal": money(invoice.subtotal_minor), "tax_rate_percent": plain(invoice.tax_rate_percent),
-        "tax": money(invoice.tax_minor), "total": money(invoice.total_minor), "paid": money(0),
+        "lines": [_line(line, money, speech) for line in lines],
+        "subtotal": money(invoice.subtotal_minor), "tax_rate_percent": speech.figure(plain(invoice.tax_rate_percent)),
+        "taxed": None if taxed == invoice.subtotal_minor else money(taxed),
+        "tax": money(invoice.tax_minor), "total": money(invoice.total_minor), "paid": money(paid_minor),
         "balance": money(owed), "pay_url": pay_url, "note": invoice.reason or "",
     }  # fmt: skip
 
 
-def _line(line: Line, money: Callable[[int], str]) -> Mapping[str, object]:
+def _address(customer: Customer, settings: Settings, speech: Speech) -> list[str]:
+    """A letter within the country names no country."""
+    a = customer.address
+    country = "" if a.country == settings.business.address.country else speech.country(a.country)
+    return replace(a, country=country).lines()
+
+
+def _seller(settings: Settings, speech: Speech) -> dict[str, object]:
+    b = settings.business
+    address = replace(b.address, country=speech.country(b.address.country))
     return {
-        "name": line.name, "quantity": plain(line.quantity), "amount": money(line.amount_minor),
+        "name": b.name, "email": b.email_from, "address_lines": address.lines(), "tax_id": b.tax_id, "iban": b.iban,
+        "bic": b.bic, "payment_instructions": b.payment_instructions, "accent": b.accent_colour,
+    }  # fmt: skip
+
+
+def _line(line: Line, money: Callable[[int], str], speech: Speech) -> Mapping[str, object]:
+    return {
+        "name": line.name, "quantity": speech.figure(plain(line.quantity)), "amount": money(line.amount_minor),
         "unit_amount": "" if line.unit_amount_minor is None else money(line.unit_amount_minor),
         "service_start": str(line.service_start) if line.service_start else None,
         "service_end": str(line.service_end - ONE_DAY) if line.service_end else None,

@@ -11,6 +11,7 @@ from shared.domain.invoice import Invoice, Line, parts, totalled
 from shared.domain.notice import Notice
 from shared.domain.outbox import OutboxEvent
 from shared.domain.payment import CreditBalance, Payment, PaymentMethod, attempt_id
+from shared.domain.picture import picture
 from shared.domain.policy import CustomerClass, LateFee, Policy
 from shared.domain.records import Owner
 from shared.domain.runs import BillRun, Chunk, PaymentRun, Watermark
@@ -18,6 +19,7 @@ from shared.domain.settings import (
     AccountSummary,
     Automations,
     BillRunSettings,
+    Business,
     PastDue,
     PaymentRunSettings,
     SendNewInvoices,
@@ -27,12 +29,14 @@ from shared.domain.task import Task
 from shared.domain.webhook import WebhookDelivery, WebhookEndpoint, WebhookSecret
 from shared.ports import Ports, Save
 from shared.use_cases.render_document import document_key
+from tests.pictures import png
 
 NOW = datetime(2026, 3, 1, 14, 15, tzinfo=UTC)  # the `time` of the sample ticks
 YESTERDAY = NOW - timedelta(days=1)
 ON = date(2026, 3, 1)
 NOBODY = "http://127.0.0.1:9/hooks"  # the port of "discard"
 PDF = b"%PDF-1.7 sample"
+LOGO = picture(png())
 EXPIRES = {"acme": (12, 2030), "late": (3, 2026)}
 
 
@@ -47,11 +51,13 @@ def make_sample_world(ports: Ports) -> None:
     ):
         ports.store.commit(*map(Save, entities))
     ports.files.write_once(document_key("inv_due"), PDF, "application/pdf")
+    ports.files.write_once(LOGO.key, LOGO.content, "image/png")
 
 
 def _business():
     return (
         Settings(
+            business=Business(logo=LOGO.key),
             bill_run=BillRunSettings(enabled=True),
             payment_run=PaymentRunSettings(enabled=True),
             automations=Automations(

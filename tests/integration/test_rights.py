@@ -61,6 +61,9 @@ NEEDED_AT_OTHER_TIMES = {
     "AutopayWebhook write RunsTable",  # the gateway took money for what had failed: a person is asked
     "AutopayWebhook sqs:SendMessage ChargeQueue",  # it tells that it did not process a call of a run after all
     "SendEmailSend write RunsTable",  # the sender died while sending: a person is asked
+    "RenderPdf read PaymentsTable",  # credit paid some of it as it was posted
+    "RenderPdf read PaymentsTable/index/payments_by_customer",
+    "RenderPdf write RunsTable",  # the logo cannot be printed: a person is told
     "SendEmailFeedback read RunsTable",  # … and then SES says that it did go out
 }
 

@@ -12,7 +12,12 @@ from shared.domain.settings import SettingsGate
 from tests.integration.api.client import START
 
 DEFAULTS = {
-    "business": {"name": "Your company", "timezone": "UTC", "email_from": "billing@example.com", "currency": "USD"},
+    "business": {
+        "name": "Your company", "timezone": "UTC", "email_from": "billing@example.com", "currency": "USD",
+        "address": {"line1": "", "line2": "", "city": "", "region": "", "postal_code": "", "country": ""},
+        "tax_id": None, "iban": None, "bic": None, "payment_instructions": [], "logo": None,
+        "accent_colour": "#0e5a66", "language": "en", "e_invoice": "off",
+    },
     "bill_run": {
         "enabled": False, "schedule": "0 4 * * *", "auto_post": False, "auto_email": False, "gate": "clean_only",
         "spot_check": {"change_percent": 50, "flag_first_invoice": True},

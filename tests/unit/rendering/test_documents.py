@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from shared.rendering.documents import MAX_TAGGED_LINES, render_invoice_pdf
+from shared.rendering.documents import MAX_TAGGED_LINES, BadLogo, fonts, render_invoice_pdf
+from tests.pictures import JPEG, SVG, png
 
 BREAK = "\u200b"  # a permitted break inside a long word
 
@@ -195,3 +196,72 @@ def test_ten_thousand_lines_are_an_invoice():
     reader = PdfReader(io.BytesIO(pdf))
     assert "Item 00000" in reader.pages[0].extract_text()
     assert "Item 09999" in reader.pages[-1].extract_text() + reader.pages[-2].extract_text()
+
+
+# ---- the seller's own looks -----------------------------------------------------------------------------------
+
+SELLER = {
+    "name": "Nordwind GmbH", "email": "rechnung@nordwind.example", "tax_id": "DE123456789",
+    "address_lines": ["Hafenstraße 12", "20457 Hamburg"], "iban": "DE89370400440532013000", "bic": "COBADEFFXXX",
+    "payment_instructions": ["Without deduction, please."], "accent": "#1f3a8a",
+}  # fmt: skip
+
+
+def test_the_seller_says_where_it_is_and_how_it_is_paid():
+    shown = text(seller=SELLER).replace("\u00a0", " ")
+    for said in ("Hafenstraße 12", "20457 Hamburg", "VAT ID DE123456789", "Pay by bank transfer", "COBADEFFXXX",
+                 "DE89 3704 0044 0532 0130 00", "Without deduction, please.", "Pay online"):  # fmt: skip
+        assert said in shown
+    assert "Tax ID 12-345" in text(seller={**SELLER, "tax_id": "12-345"}).replace("\u00a0", " ")
+
+
+def test_nothing_is_said_of_paying_once_nothing_is_owed():
+    assert "DE89" not in text(seller=SELLER, balance="0.00", paid="269.95")
+
+
+@pytest.mark.parametrize("logo", [{"format": "png", "content": png()}, {"format": "jpg", "content": JPEG},
+                                  {"format": "svg", "content": SVG}])  # fmt: skip
+def test_a_logo_is_on_the_first_page(logo):
+    with_logo = render_invoice_pdf(document(seller={**SELLER, "logo": logo}))
+    assert with_logo != render_invoice_pdf(document(seller=SELLER))
+    assert render_invoice_pdf(document(seller={**SELLER, "logo": logo})) == with_logo
+    assert "Nordwind GmbH" in pages(with_logo)[0]
+
+
+def test_a_logo_that_cannot_be_set_is_said_to_be_one():
+    with pytest.raises(BadLogo):
+        render_invoice_pdf(document(seller={**SELLER, "logo": {"format": "png", "content": b"no picture"}}))
+
+
+def test_the_page_is_stamped_only_if_it_was_paid_as_it_was_posted():
+    assert "PAID" in text(balance="0.00", paid="269.95")
+    for unpaid in ({}, {"balance": "100.00", "paid": "169.95"}, {"balance": "0.00", "total": "0.00"},
+                   {"kind": "credit_memo", "balance": "269.95"}):  # fmt: skip
+        assert "PAID" not in text(**unpaid)
+
+
+def test_what_is_taxed_is_said_where_not_all_is():
+    assert "Tax 8 % on 100.00" in text(taxed="100.00")
+
+
+def test_a_credit_memo_names_its_invoice_and_what_it_credits():
+    shown = text(kind="credit_memo", due_on=None, balance="269.95", for_invoice="INV-000042")
+    assert "For invoice" in shown
+    assert "USD\u00a0269.95 credited to your account" in shown
+
+
+def test_a_german_customer_reads_german():
+    shown = text(language="de", seller=SELLER, total="1.269,95", balance="1.269,95", currency="EUR", lines=[
+        line(service_start="2026-03-01", service_end="2026-03-31"), line(service_end="2026-03-14"),
+    ]).replace("\u00a0", " ")  # fmt: skip
+    for said in ("Rechnung", "Rechnungsnummer", "15. Januar 2026", "EUR 1.269,95 fällig am 14. Februar 2026",
+                 "März 2026", "15. Jan. – 14. März 2026", "Umsatzsteuer 8 %", "Online bezahlen", "Seite 1 von 1",
+                 "USt-IdNr. DE123456789", "Per Überweisung bezahlen", "Leistungszeitraum"):  # fmt: skip
+        assert said in shown
+    for english in ("Invoice", "Total", "Pay ", "Page", "Date"):
+        assert english not in shown
+
+
+def test_without_its_fonts_nothing_is_set(tmp_path):
+    with pytest.raises(FileNotFoundError, match="Inter"):
+        fonts(tmp_path)

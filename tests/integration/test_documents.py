@@ -1,0 +1,134 @@
+"""What an invoice's PDF says of the seller, the customer and the moment it was posted. PRODUCT 6."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import pytest
+from pypdf import PdfReader
+
+from shared.domain.address import Address
+from shared.domain.invoice import Invoice
+from shared.domain.payment import CreditBalance
+from shared.domain.picture import picture
+from shared.domain.settings import Business, Settings
+from shared.domain.task import Task
+from shared.ports import TASKS
+from shared.use_cases.adjust_invoice import adjust_invoice
+from shared.use_cases.change_settings import keep_logo
+from shared.use_cases.post_invoices import post_invoice
+from shared.use_cases.record_payment import ManualPayment, record_payment
+from shared.use_cases.render_document import document_key, render_document
+from tests.integration.stage import Stage
+from tests.pictures import png
+
+
+@pytest.fixture
+def stage():
+    stage = Stage()
+    stage.settings(Settings())
+    return stage
+
+
+def seller(stage, **fields):
+    stage.settings(Settings(business=Business(**fields)))
+
+
+def posted(stage, total=100_00, **fields):
+    """Without its PDF, which is not made yet."""
+    id = stage.draft(total=total, **fields)
+    post_invoice(id, stage.ports)
+    return id
+
+
+def said(stage, id):
+    assert render_document(id, stage.ports)
+    reader = PdfReader(BytesIO(stage.files.read(document_key(id))))
+    return "\n".join(page.extract_text() for page in reader.pages).replace("\u00a0", " ").replace("\u200b", "")
+
+
+def tasks(stage):
+    return [stage.store.get(Task, *e.key).kind for e in stage.store.find(TASKS, "open").items]
+
+
+def test_a_domestic_customer_sees_no_country_and_a_foreign_one_its_name(stage):
+    seller(stage, address=Address("1 Quay", city="Hamburg", country="DE"))
+    stage.customer(address=Address("2 Lane", city="Bremen", country="DE"))
+    shown = said(stage, posted(stage))
+    assert "1 Quay" in shown
+    assert shown.count("Germany") == 2  # the seller's own, at the head and at the foot
+    stage.customer("cus_fr", address=Address("3 Rue", city="Lyon", country="FR"))
+    assert "France" in said(stage, posted(stage, customer_id="cus_fr"))
+
+
+def test_the_language_is_the_customer_s_or_else_the_business_s(stage):
+    seller(stage, language="de")
+    stage.customer()
+    stage.customer("cus_en", language="en")
+    german = said(stage, posted(stage, total=123_456_78))
+    assert "USD 123.456,78 fällig am" in german
+    assert "USD 123456.78 due" in said(stage, posted(stage, 123_456_78, customer_id="cus_en"))
+
+
+def test_credit_that_paid_all_at_posting_is_stamped(stage):
+    stage.customer()
+    stage.save(CreditBalance("cus_a", "USD", 150_00))
+    shown = said(stage, posted(stage))
+    assert "PAID" in shown
+    assert "Paid from credit" in shown
+    assert "Nothing left to pay" in shown
+
+
+def test_credit_that_paid_a_part_is_taken_off(stage):
+    stage.customer()
+    stage.save(CreditBalance("cus_a", "USD", 30_00))
+    shown = said(stage, posted(stage))
+    assert "PAID" not in shown
+    assert "USD 70.00 due" in shown
+
+
+def test_what_is_paid_after_posting_does_not_show_however_late_the_page_is_made(stage):
+    stage.customer()
+    id = posted(stage)
+    record_payment(ManualPayment("pay_1", "cus_a", "USD", 100_00, "check"), stage.ports)
+    assert stage.store.get(Invoice, id).residual_minor == 0
+    shown = said(stage, id)
+    assert "PAID" not in shown
+    assert "USD 100.00 due" in shown
+
+
+def test_a_credit_memo_gives_and_owes_nothing(stage):
+    stage.customer()
+    id = posted(stage)
+    number = stage.store.get(Invoice, id).number
+    memo = adjust_invoice(id, "credit", None, 40_00, "Late start", stage.ports).memo
+    shown = said(stage, memo.id)
+    assert "USD 40.00 credited to your account" in shown
+    assert number in shown
+    assert "Late start" in shown
+    assert "-40.00" not in shown
+
+
+def test_a_page_once_made_is_the_same_whatever_changes(stage):
+    stage.customer()
+    id = posted(stage)
+    said(stage, id)
+    first = stage.files.read(document_key(id))
+    seller(stage, name="Another", accent_colour="#7a1f1f", logo=keep_logo(picture(png()), stage.ports))
+    said(stage, id)
+    assert stage.files.read(document_key(id)) == first
+
+
+def test_a_logo_that_cannot_be_printed_holds_nothing_back_and_a_person_is_told_once(stage):
+    stage.customer()
+    stage.files.write_once("logos/bad.png", b"no picture", "image/png")
+    seller(stage, logo="logos/bad.png")
+    for _ in range(2):
+        assert "USD 100.00 due" in said(stage, posted(stage))
+    assert tasks(stage) == ["logo_failed"]
+
+
+def test_a_logo_that_is_gone_is_left_out(stage):
+    stage.customer()
+    seller(stage, logo="logos/gone.png")
+    assert "USD 100.00 due" in said(stage, posted(stage))
