@@ -72,6 +72,11 @@ format: $(INSTALLED)  ## put the code into shape
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
+# ---- measure ------------------------------------------------------------------------------------
+.PHONY: bench
+bench: $(INSTALLED)  ## what an invoice costs: CPU, AWS calls, DynamoDB's units
+	$(BIN)/python -m benchmarks.lifecycle $(ARGS)
+
 # ---- locks --------------------------------------------------------------------------------------
 LAYERS  := core documents
 COMPILE_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
