@@ -12,7 +12,7 @@ OPEN_ROUTES = {("GET", "/v1/health"), ("POST", "/webhooks/gateway")}  # the latt
 # group (log streams are named by Lambda) or one folder of the bucket (objects are named by invoice).
 ALLOWED_STARS = (
     re.compile(r"arn:aws:logs:[\w-]+:\d{12}:log-group:paidup-local-(?P<function>\w+)Logs:\*"),
-    re.compile(r"arn:aws:s3:::paidup-local-filesbucket/(?:invoices|print-batches)/\*"),
+    re.compile(r"arn:aws:s3:::paidup-local-filesbucket/(?:invoices|print-batches|logos)/\*"),
 )
 
 
