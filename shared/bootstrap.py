@@ -6,8 +6,10 @@ Adapters open nothing until they are used, so a function needs only the variable
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from shared.config import Config
+from shared.domain.audit import AuditedRequest
 from shared.domain.payment import ChargeOutcome, Payment
 from shared.gateways.clients import Clients
 from shared.gateways.eventbridge import EventBridgeBus
@@ -19,6 +21,7 @@ from shared.gateways.sqs import SqsQueue
 from shared.gateways.system import RandomIds, SystemClock
 from shared.gateways.webhook_sender import HttpWebhookSender
 from shared.ports import CardSetup, Gateway, GatewayEvent, Ports, SavedCard
+from shared.storage.audited import AuditedStore
 from shared.storage.dynamo import DynamoStore
 
 _installed: Ports | None = None
@@ -36,6 +39,11 @@ def install(replacement: Ports) -> None:
     """Use these from now on: tests and the local cloud bring their own."""
     global _installed
     _installed = replacement
+
+
+def audited(ports: Ports, request: AuditedRequest) -> Ports:
+    """The same ports for one request, whose every write is told in the audit log."""
+    return replace(ports, store=AuditedStore(ports.store, request, ports.clock))
 
 
 def uninstall() -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from shared.domain.account_summary import SummarySchedule
+from shared.domain.audit import AuditEntry
 from shared.domain.collection import CollectionState
 from shared.domain.contract import Contract
 from shared.domain.customer import Customer
@@ -22,7 +23,8 @@ from shared.domain.webhook import WebhookDelivery
 E = TypeVar("E")
 
 PAGE_LIMIT = 200  # records per page wherever nothing else is said
-COMMIT_MAX = 100  # changes per transaction: DynamoDB's limit
+TRANSACTION_MAX = 100  # changes per transaction: DynamoDB's limit
+COMMIT_MAX = TRANSACTION_MAX - 2  # that a use case may ask for: the audit log adds an entry and its head
 
 
 # ---- the store ------------------------------------------------------------------------------------------------
@@ -164,6 +166,7 @@ SUMMARIES_DUE = Index("summaries_due", SummarySchedule)  # partition "all"; sort
 WEBHOOK_DELIVERIES = Index("webhook_deliveries", WebhookDelivery)  # partition: endpoint; sort: created_at#id
 WEBHOOK_DELIVERIES_DUE = Index("webhook_deliveries_due", WebhookDelivery)  # sharded, pending; sort: next_at#id
 TASKS = Index("tasks", Task)  # partition: status; sort: created_at#id
+AUDIT = Index("audit", AuditEntry)  # sharded by request; sort: at#seq
 
 
 # ---- the rest of the world ------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from functions.admin_api import (
     accounts,
+    audit,
     automations,
     autopay,
     bill_runs,
@@ -37,6 +38,7 @@ from shared.observability import observed
 
 ROUTERS: Final = (
     accounts.router,
+    audit.router,
     automations.router,
     bill_runs.router,
     autopay.router,

@@ -10,7 +10,7 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from functions.admin_api.calls import Answer, Call, Filters
 from shared.contracts.api_fields import refuse
@@ -111,14 +111,30 @@ def indexed(ports: Ports, index: Index[E], *partitions: str, prefix: str = "") -
 
 
 def _write_cursor(call: Call[Any], at: _At) -> str:
-    text = dumps([_list_of(call), at.source, at.after, at.place])
+    return write_cursor(call, at.source, at.after, at.place)
+
+
+def write_cursor(call: Call[Any], *place: str | int | None) -> str:
+    """An opaque text of a place in this list."""
+    text = dumps([_list_of(call), *place])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def _read_cursor(call: Call[Any]) -> _At:
+    match read_cursor(call):
+        case None:
+            return _At()
+        case [int(source), None | str() as after, str(place)] if source >= 0:
+            return _At(source, after, place)
+        case _:
+            return refuse_cursor()
+
+
+def read_cursor(call: Call[Any]) -> list[Any] | None:
+    """The place that the request's cursor names, None without one. Refuses a cursor of another list."""
     given: str | None = call.query.get("cursor")
     if not given:
-        return _At()
+        return None
     try:
         padded = given + "=" * (-len(given) % 4)
         parts = (
@@ -127,10 +143,14 @@ def _read_cursor(call: Call[Any]) -> _At:
     except (Malformed, binascii.Error, ValueError):
         parts = None
     match parts:
-        case [str(asked), int(source), None | str() as after, str(place)] if asked == _list_of(call) and source >= 0:
-            return _At(source, after, place)
+        case [str(asked), *place] if asked == _list_of(call):
+            return place
         case _:
-            return refuse("cursor", "is not of this list: use next_cursor of its last page, with the same filters")
+            return refuse_cursor()
+
+
+def refuse_cursor() -> NoReturn:
+    refuse("cursor", "is not of this list: use next_cursor of its last page, with the same filters")
 
 
 def _list_of(call: Call[Any]) -> str:

@@ -48,8 +48,7 @@ def document() -> dict[str, Any]:
     schemas: dict[str, Any] = {"Problem": PROBLEM}
     paths: dict[str, Any] = {}
     for made in ENDPOINTS:
-        path = _PARAMETER.sub(r"{\1}", made.path)
-        paths.setdefault(path, {})[made.method.lower()] = _operation(made, schemas)
+        paths.setdefault(made.shown, {})[made.method.lower()] = _operation(made, schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Paidup admin API", "version": VERSION},

@@ -17,16 +17,20 @@ from functions.admin_api.access import Caller, caller_of, needed_role
 from functions.admin_api.calls import Answer, Call, Filters
 from functions.admin_api.once import answered_once, created_once
 from functions.admin_api.problems import Problem, TooLarge, problem_of
-from shared.bootstrap import ports
+from shared.bootstrap import audited, ports
 from shared.contracts.api_fields import Body, Empty, Findings, harmless, identifier, read_body, refuse
 from shared.contracts.api_json import Malformed, dumps, loads
+from shared.domain.audit import AuditedRequest
 from shared.domain.errors import NotFound
+from shared.domain.ids import derive_id
 from shared.observability import logger, report
+from shared.ports import Ports
 
 BODY_BYTES_MAX: Final = 5 * 1024 * 1024  # 10,000 invoice lines take two
 FRAMES_MAX: Final = 12  # innermost frames of a stack that are logged
 PROBLEM_TYPE: Final = "application/problem+json"
 COMMON_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_PARAMETER: Final = re.compile(r"<(\w+)>")
 _VERSION: Final = re.compile(r'(?:W/)?"?([0-9]{1,9})"?')
 
 Handler = Callable[..., Answer]
@@ -45,6 +49,11 @@ class Endpoint:
     public: bool
     merges: bool  # the body is a merge patch: the handler reads the whole that it makes
     secret: bool = False  # the answer is a secret and is kept nowhere, so an Idempotency-Key cannot bring it again
+
+    @property
+    def shown(self) -> str:
+        """The path as the API's documents write it, with {braces}."""
+        return _PARAMETER.sub(r"{\1}", self.path)
 
     @property
     def summary(self) -> str:
@@ -125,7 +134,7 @@ def _answer(made: Endpoint, event: Mapping[str, Any], parameters: Mapping[str, s
     headers = {str(k).lower(): str(v) for k, v in (event.get("headers") or {}).items()}
     call = Call(
         caller=caller,
-        ports=ports(),
+        ports=_ports(made, caller, event, parameters),
         body=read_body(Empty if made.merges else made.body, {} if made.merges else raw),
         raw=raw,
         query=query,
@@ -136,6 +145,18 @@ def _answer(made: Endpoint, event: Mapping[str, Any], parameters: Mapping[str, s
     if made.method == "POST" and key is not None and not made.secret:
         return answered_once(call, key, lambda again: _run(made, again, parameters))
     return _run(made, call, parameters)
+
+
+def _ports(made: Endpoint, caller: Caller, event: Mapping[str, Any], parameters: Mapping[str, str]) -> Ports:
+    """Of a request that may write every write is told. API Gateway numbers requests; elsewhere the instant will do."""
+    plain = ports()
+    if made.method == "GET":
+        return plain
+    given = (event.get("requestContext") or {}).get("requestId")
+    id = str(given or derive_id("req_", made.method, event.get("path"), caller.id, plain.clock.now()))
+    action = f"{made.method} {made.shown}"
+    asked = AuditedRequest(caller.id, caller.role or "", action, id, tuple(parameters.values()))
+    return audited(plain, asked)
 
 
 def _run(made: Endpoint, call: Call[Any], parameters: Mapping[str, str]) -> Answer:

@@ -13,6 +13,7 @@ from typing import Any
 from shared import ports
 from shared.domain.account_event import AccountEvent
 from shared.domain.account_summary import SummaryMark, SummarySchedule, summarized_with
+from shared.domain.audit import AuditEntry, AuditHead, seq_key
 from shared.domain.autopay import AutopayList
 from shared.domain.card import CardUse
 from shared.domain.collection import CollectionState
@@ -33,7 +34,7 @@ from shared.domain.template import StoredTemplate, TemplateChange
 from shared.domain.usage import UsageDay, UsageMeter, UsageRecord
 from shared.domain.webhook import WebhookDelivery, WebhookEndpoint
 
-TABLES = ("accounts", "usage", "invoices", "payments", "runs", "notices", "settings")
+TABLES = ("accounts", "usage", "invoices", "payments", "runs", "notices", "settings", "audit")
 ALL = "all"
 NAME_IN_KEY_MAX = 100  # characters of a name kept in a sort key, which DynamoDB limits to 1,024 bytes
 
@@ -185,6 +186,10 @@ KINDS: tuple[Kind, ...] = (
          lambda e: f"{e.name}#{e.template_version:08d}"),
     Kind(WebhookEndpoint, "settings", "webhook#", lambda e: "webhooks", lambda e: e.id),
     Kind(Answered, "settings", "answered", lambda e: e.key, expires=lambda e: e.expires_at),
+    Kind(AuditEntry, "audit", "entry#", lambda e: str(e.shard), lambda e: seq_key(e.seq), indexes=(
+        IndexRule(ports.AUDIT, lambda e: str(e.shard), lambda e: f"{_instant(e.at)}#{seq_key(e.seq)}"),
+    )),
+    Kind(AuditHead, "audit", "head", lambda e: str(e.shard)),
 )  # fmt: skip
 
 KIND_OF: dict[type[Any], Kind] = {kind.entity: kind for kind in KINDS}

@@ -106,8 +106,10 @@ class Client:
     ports: Ports
     role: str | None = "admin"
     user: str = "ada"
+    asked: int = 0
 
     def __call__(self, method, path, body=None, *, raw=None, headers=None, role=..., claims=...) -> Reply:
+        self.asked += 1
         path, _, query = path.partition("?")
         role = self.role if role is ... else role
         if claims is ...:
@@ -121,6 +123,7 @@ class Client:
             "requestContext": {
                 "path": path,
                 "httpMethod": method,
+                "requestId": f"request-{self.asked}",
                 **({"authorizer": {"claims": claims}} if claims else {}),
             },
             "body": raw if raw is not None else json.dumps(body) if body is not None else None,
