@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from functions.admin_api.calls import Answer, Call, expect
+from functions.admin_api.calls import Answer, Call, boolean, expect
 from functions.admin_api.listing import PAGING, Source, page_of, pairs
 from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_classes import ClassBody, class_json, class_version, read_class
+from shared.contracts.api_effects import effects_json
 from shared.contracts.api_fields import id_of, refuse
 from shared.domain.errors import Refused
 from shared.domain.policy import DEFAULT_CLASS, DEFAULT_CLASS_ID, CustomerClass
 from shared.ports import Page, Ports
 from shared.use_cases.classes import create_class, put_class
 from shared.use_cases.lookups import class_of
+from shared.use_cases.preview_class import preview_class
 
 router = new_router()
 
@@ -56,9 +58,9 @@ def post_class(call: Call[ClassBody]) -> Answer:
     return Answer(201 if made.fresh else 200, class_json(made.entity))
 
 
-@endpoint(router, "PUT", "/v1/customer-classes/<class_id>", body=ClassBody)
+@endpoint(router, "PUT", "/v1/customer-classes/<class_id>", body=ClassBody, filters={"dry_run": boolean})
 def replace_class(call: Call[ClassBody], class_id: str) -> Answer:
-    """Replace a class, or create it under this id."""
+    """Replace a class, or create it under this id; a dry run only answers what that would do by tomorrow."""
     if call.body.id not in (None, class_id):
         refuse("id", "must be that of the path, or left out")
     try:
@@ -71,5 +73,7 @@ def replace_class(call: Call[ClassBody], class_id: str) -> Answer:
         made = read_class(call.body, class_id)
         return replace(made, version=before.version, created_at=before.created_at) if before else made
 
+    if call.query.get("dry_run", False):
+        return Answer(200, effects_json(preview_class(class_id, edit, call.ports)))
     done = put_class(class_id, edit, call.ports)
     return Answer(201 if done.fresh else 200, class_json(done.entity))

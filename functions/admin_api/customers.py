@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from functions.admin_api.calls import Answer, Call, expect
+from functions.admin_api.calls import Answer, Call, boolean, expect
 from functions.admin_api.listing import PAGING, indexed, page_of, stored
 from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_customers import CustomerBody, customer_json, customer_tree, read_customer
+from shared.contracts.api_effects import effects_json
 from shared.contracts.api_fields import NAME_CHARS_MAX, name, read_body, refuse
 from shared.contracts.api_json import merge_patch
 from shared.domain.customer import Customer
 from shared.ports import CUSTOMERS, Entry
 from shared.use_cases.customers import change_customer, create_customer, named_by
 from shared.use_cases.lookups import customer_of, settings_of, shards
+from shared.use_cases.preview_class import preview_customer
 
 router = new_router()
 
@@ -79,9 +81,9 @@ def get_customer(call: Call[Any], customer_id: str) -> Answer:
     return Answer(200, customer_json(customer_of(call.ports, customer_id)))
 
 
-@endpoint(router, "PATCH", "/v1/customers/<customer_id>", body=CustomerBody, merges=True)
+@endpoint(router, "PATCH", "/v1/customers/<customer_id>", body=CustomerBody, merges=True, filters={"dry_run": boolean})
 def patch_customer(call: Call[Any], customer_id: str) -> Answer:
-    """Change a customer by a JSON merge patch."""
+    """Change a customer by a JSON merge patch; a dry run only answers what that would do by tomorrow."""
     patch = {key: value for key, value in call.raw.items() if key not in ("id", "version")}
     if call.raw.get("id", customer_id) != customer_id:
         refuse("id", "cannot be changed")
@@ -92,6 +94,8 @@ def patch_customer(call: Call[Any], customer_id: str) -> Answer:
         after = read_customer(body, before)
         return after if "email" not in patch else _reachable_again(after)
 
+    if call.query.get("dry_run", False):
+        return Answer(200, effects_json(preview_customer(customer_id, edit, call.ports)))
     return Answer(200, customer_json(change_customer(customer_id, edit, call.ports)))
 
 

@@ -25,7 +25,7 @@ def put_class(
     were posted with stay.
     """
     for _ in range(CONFLICT_RETRIES):
-        before = _found(class_id, ports)
+        before = found_class(class_id, ports)
         after = edit(before)
         if before == after:
             return Created(after, fresh=False)
@@ -39,7 +39,8 @@ def put_class(
     raise Unavailable(f"the class {class_id} kept changing")
 
 
-def _found(class_id: str, ports: Ports) -> CustomerClass | None:
+def found_class(class_id: str, ports: Ports) -> CustomerClass | None:
+    """The class, or None if nobody has made it."""
     try:
         return class_of(ports, class_id)
     except NotFound:

@@ -28,14 +28,18 @@ def state_of(customer: Customer, ports: Ports) -> CollectionState:
 
 
 def facts_of(
-    customer: Customer, state: CollectionState, settings: Settings, on: date, ports: Ports, *, ahead: bool = False
-) -> Facts:
-    """What an evaluation needs to know of a customer; `ahead`: also what later days ask for."""
+    customer: Customer, state: CollectionState, settings: Settings, on: date, ports: Ports, *, ahead: bool = False,
+    its_class: CustomerClass | None = None,
+) -> Facts:  # fmt: skip
+    """What an evaluation needs to know of a customer; `ahead`: also what later days ask for.
+
+    `its_class` stands in for the class that is saved.
+    """
     found = open_invoices(ports, customer.id, also=state.past_due_ids)
     still = {i.id for i in found}
     gone = ports.store.get_many(Invoice, [(i, "") for i in state.past_due_ids if i not in still])
     ends = (i.settled_at or i.voided_at for i in gone)
-    its_class = class_of(ports, customer.class_id)
+    its_class = its_class or class_of(ports, customer.class_id)
     late = any(i.payment_status(on) == "overdue" for i in found)
     return Facts(
         customer=customer, its_class=its_class, settings=settings, open=found, state=state,

@@ -40,14 +40,10 @@ def change_customer(customer_id: str, edit: Edit, ports: Ports) -> Customer:
     """The customer as edited. `edit` is called again with what is there if someone else was faster; it may raise."""
     for _ in range(CONFLICT_RETRIES):
         before = customer_of(ports, customer_id)
-        after = edit(before)
+        after = edited(before, edit, ports)
         if after == before:
             return before
-        if after.class_id != before.class_id:
-            _check_class(after, ports)
         keep_schedule(after, ports)
-        if after.automations.enabled and not before.automations.enabled:
-            after = replace(after, automated_since=today(ports, after, settings_of(ports)))
         again = look_again(customer_id, ports) if _collected_otherwise(before, after) else []
         try:
             happened = account_event.of_customer(before, after, ports.clock.now())
@@ -56,6 +52,16 @@ def change_customer(customer_id: str, edit: Edit, ports: Ports) -> Customer:
             continue
         return replace(after, version=before.version + 1)
     raise Unavailable(f"customer {customer_id} kept changing")
+
+
+def edited(before: Customer, edit: Edit, ports: Ports) -> Customer:
+    """The customer as it would be saved. Its class must exist."""
+    after = edit(before)
+    if after.class_id != before.class_id:
+        _check_class(after, ports)
+    if after.automations.enabled and not before.automations.enabled:
+        after = replace(after, automated_since=today(ports, after, settings_of(ports)))
+    return after
 
 
 def _collected_otherwise(before: Customer, after: Customer) -> bool:
