@@ -311,7 +311,6 @@ class WebhookMessage:
 
     url: str
     event_id: str
-    event_type: str
     body: bytes
     secrets: tuple[str, ...] = field(repr=False)
     at: datetime

@@ -10,12 +10,10 @@ import secrets
 import socket
 import ssl
 from collections.abc import Callable
+from http.client import HTTPConnection, HTTPException
 from threading import Timer
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
-
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError
 
 from shared.domain.web_address import is_address, is_loopback, is_public
 from shared.gateways.webhooks import sign
@@ -23,14 +21,14 @@ from shared.ports import WebhookAnswer, WebhookMessage
 
 SIGNATURE: Final = "Paidup-Signature"
 EVENT_ID: Final = "Paidup-Event-Id"
-EVENT_TYPE: Final = "Paidup-Event-Type"
 CONNECT_SECONDS_MAX: Final = 3.0
 SILENCE_SECONDS_MAX: Final = 8.0  # between two bytes of the answer
-TOTAL_SECONDS_MAX: Final = 10.0  # from the first byte sent, however slowly the answer trickles in
+TOTAL_SECONDS_MAX: Final = 10.0  # from the first connection on, however slowly the answer trickles in
 ANSWER_BYTES_MAX: Final = 16 * 1024  # read of the answer's body, of which only its end is of interest
 ADDRESSES_MAX: Final = 3  # tried, of those that a name has
 SECRET_BYTES: Final = 32
 PORTS: Final = {"https": 443, "http": 80}
+BROKEN: Final = (HTTPException, OSError, ValueError)  # what a connection may raise; the last of bad names
 
 Resolve = Callable[[str, int], list[str]]
 
@@ -91,65 +89,86 @@ class HttpWebhookSender:
         return found[:ADDRESSES_MAX]
 
     def _try_each(self, parts: SplitResult, addresses: list[str], message: WebhookMessage) -> WebhookAnswer:
-        """The next address only if nothing was sent to the one before."""
+        """The next address only if no connection was made to the one before."""
         answer = WebhookAnswer(None, "the host has no address")
-        for address in addresses:
-            connection = _connection(parts, address)
-            try:
+        with _Patience(self._total_seconds) as patience:
+            for address in addresses:
+                reached = False
                 try:
-                    connection.connect()
-                except (HTTPError, OSError) as error:
-                    answer = WebhookAnswer(None, _words(error, "no connection could be made"))
-                    continue
-                return self._exchange(connection, parts, message)
-            finally:
-                connection.close()
+                    with _connected(parts, address, patience) as line:
+                        reached = True
+                        return WebhookAnswer(_exchange(line, parts, message, patience))
+                except BROKEN as error:
+                    answer = WebhookAnswer(None, _words(error, reached, patience))
+                if reached or patience.over:
+                    break
         return answer
 
-    def _exchange(self, connection: HTTPConnection, parts: SplitResult, message: WebhookMessage) -> WebhookAnswer:
-        late: list[bool] = []
-        line = connection.sock
 
-        def cut() -> None:
-            late.append(True)
-            if line is not None:
-                try:
-                    line.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass  # closed already
+class _Patience:
+    """Ends the connection it watches after so many seconds, however often a byte comes in between."""
 
-        timer = Timer(self._total_seconds, cut)
-        timer.start()
+    def __init__(self, seconds: float) -> None:
+        self.over = False
+        self._line: socket.socket | None = None
+        self._timer = Timer(seconds, self._end)
+
+    def __enter__(self) -> _Patience:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._timer.cancel()
+
+    def watch(self, line: socket.socket) -> None:
+        self._line = line
+
+    def _end(self) -> None:
+        self.over = True
+        if self._line is not None:
+            try:
+                self._line.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # closed already
+
+
+def _connected(parts: SplitResult, address: str, patience: _Patience) -> socket.socket:
+    """A connection to the address; under TLS the certificate must be the name's."""
+    plain = socket.create_connection((address, _port(parts)), CONNECT_SECONDS_MAX)
+    patience.watch(plain)
+    if parts.scheme == "http":
+        return plain
+    context = ssl.create_default_context()
+    with plain:  # closed unless TLS takes it over
+        line = context.wrap_socket(plain, server_hostname=parts.hostname, do_handshake_on_connect=False)
+    patience.watch(line)
+    try:
+        line.do_handshake()
+    except BROKEN:
+        line.close()
+        raise
+    return line
+
+
+def _exchange(line: socket.socket, parts: SplitResult, message: WebhookMessage, patience: _Patience) -> int:
+    """Send it and hear the status; a little of the body is read so that the other side sees a proper end."""
+    line.settimeout(SILENCE_SECONDS_MAX)
+    connection = HTTPConnection(parts.hostname or "", _port(parts))
+    connection.sock = line
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    connection.request("POST", path, body=message.body, headers=_headers(parts, message))
+    with connection.getresponse() as response:
+        if patience.over:  # what was cut off may look like the end of the headers
+            raise TimeoutError
         try:
-            if line is not None:
-                line.settimeout(SILENCE_SECONDS_MAX)
-            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("POST", path, body=message.body, headers=_headers(parts, message), preload_content=False)
-            response = connection.getresponse()
-            status = response.status
-            response.read(ANSWER_BYTES_MAX, decode_content=False)
-        except (HTTPError, OSError, ValueError) as error:
-            reason = "timed out" if late else _words(error, "the connection broke before an answer came")
-            return WebhookAnswer(None, reason)
-        finally:
-            timer.cancel()
-        return WebhookAnswer(None, "timed out") if late else WebhookAnswer(status)
+            response.read(ANSWER_BYTES_MAX)
+        except BROKEN:
+            pass  # the status has come, and nothing else is of interest
+        return response.status
 
 
 def _port(parts: SplitResult) -> int:
     return parts.port or PORTS[parts.scheme]
-
-
-def _connection(parts: SplitResult, address: str) -> HTTPConnection:
-    """To the address, while the certificate must be the name's."""
-    if parts.scheme == "http":
-        return HTTPConnection(address, _port(parts), timeout=CONNECT_SECONDS_MAX)
-    host = parts.hostname or ""
-    context = ssl.create_default_context()
-    return HTTPSConnection(
-        address, _port(parts), timeout=CONNECT_SECONDS_MAX, ssl_context=context, cert_reqs="CERT_REQUIRED",
-        server_hostname=host, assert_hostname=host,
-    )  # fmt: skip
 
 
 def _headers(parts: SplitResult, message: WebhookMessage) -> dict[str, str]:
@@ -159,15 +178,13 @@ def _headers(parts: SplitResult, message: WebhookMessage) -> dict[str, str]:
         "User-Agent": "Paidup",
         SIGNATURE: sign(message.body, message.secrets, message.at),
         EVENT_ID: message.event_id,
-        EVENT_TYPE: message.event_type,
     }
 
 
-def _words(error: Exception, otherwise: str) -> str:
+def _words(error: Exception, reached: bool, patience: _Patience) -> str:
     """What went wrong, without what the other side said."""
-    reason = getattr(error, "__cause__", None) or error
-    if isinstance(reason, TimeoutError) or "timeout" in type(error).__name__.lower():
+    if patience.over or isinstance(error, TimeoutError):
         return "timed out"
-    if isinstance(reason, ssl.SSLError) or isinstance(error, ssl.SSLError):
+    if isinstance(error, ssl.SSLCertVerificationError):
         return "the host's certificate is not valid"
-    return otherwise
+    return "the connection broke before an answer came" if reached else "no connection could be made"

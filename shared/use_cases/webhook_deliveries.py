@@ -94,9 +94,7 @@ def deliver_webhook(id: str, ports: Ports) -> Delivering:
 
 def _message(delivery: WebhookDelivery, endpoint: WebhookEndpoint, ports: Ports) -> WebhookMessage:
     now = ports.clock.now()
-    return WebhookMessage(
-        endpoint.url, delivery.event_id, delivery.event_type, delivery.body.encode(), endpoint.signing(now), now
-    )
+    return WebhookMessage(endpoint.url, delivery.event_id, delivery.body.encode(), endpoint.signing(now), now)
 
 
 def _cancelled(delivery: WebhookDelivery, because: str, ports: Ports) -> Delivering:
