@@ -33,12 +33,14 @@ class Receiver:
 
     answers: list = field(default_factory=lambda: [200])
     tls: ssl.SSLContext | None = None
+    port: int = 0  # any that is free
     heard: list[Heard] = field(default_factory=list)
     ended: Event = field(default_factory=Event)
 
     def __enter__(self) -> Receiver:
         handler = type("Handler", (_Handler,), {"receiver": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
+        self.port = self._server.server_address[1]
         self._server.daemon_threads = True
         if self.tls is not None:
             self._server.socket = self.tls.wrap_socket(
@@ -53,10 +55,6 @@ class Receiver:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-
-    @property
-    def port(self) -> int:
-        return self._server.server_address[1]
 
     @property
     def url(self) -> str:
