@@ -30,6 +30,8 @@ class CollectionState:
     or while a charge was under way. `step` is the service that collections gave the customer, `asked` the task that
     asks a person to confirm a termination; those two outlive the episode until they are looked at.
 
+    `unannounced` are the steps of which a person was told that their notice reaches nobody.
+
     `next_on` is the first local date on which an evaluation can find something to do, as long as `seen` (a digest of
     the open invoices), the settings and the class stay what they were; None: look again. `ended_on` is the day the
     last episode ended on.
@@ -54,6 +56,7 @@ class CollectionState:
     class_version: int = 0
     next_on: date | None = None
     ended_on: date | None = None
+    unannounced: tuple[Service, ...] = ()
     version: int = 0
 
     @property

@@ -21,6 +21,7 @@ from shared.domain.service_steps import (
     severity,
     step_dates,
     termination_task,
+    unannounced,
     warning,
 )
 from shared.domain.settings import Tier
@@ -52,10 +53,12 @@ class Evaluation:
     step_notice: StepNotice | None = None
     service: Service = "active"
     confirm: Invoice | None = None
+    unannounced: StepNotice | None = None  # a step that has come but waits: nobody can be given notice of it
 
     def calls_for_something(self, before: Service) -> bool:
         return bool(
             self.notify or self.reminders or self.fired or self.fees or self.step_notice or self.confirm
+            or self.unannounced
         ) or self.service != before  # fmt: skip
 
 
@@ -107,15 +110,18 @@ def _with_steps(found: Evaluation, facts: Facts, late: Sequence[Invoice], chased
     service = lifted(state.step, kept, facts.its_class, state.suspended_by is not None, on)
     if any(f.suspends for f in found.fired) and severity(service) < severity("suspended"):
         service = "suspended"
-    confirm, notice = None, None
+    confirm, notice, unheard = None, None, None
     if facts.customer.automated(on) and not facts.customer.promised(on) and service != "terminated":
         up = raised(service, chased, facts.its_class, facts.notices_out, state.waived, on)
         service, confirm = up.service, up.confirm
         if facts.customer.mailable():
             notice = warning(service, chased, facts.its_class, facts.notices_out, state.waived, on)
+        unheard = _unheard(facts, state, service, chased, on)
     asked = state.asked if reached(kept, facts.its_class, on) == "terminated" else ""
     if confirm is not None:
         asked = termination_task(facts.customer.id, str(state.episode_since))
+    if unheard is not None:
+        state = replace(state, unannounced=(*state.unannounced, unheard.step))
     state = replace(
         state, step=service, asked=asked, assessed_on=on, past_due_ids=tuple(i.id for i in late[:PAST_DUE_IDS_KEPT]),
         seen=seen_of(sorted((str(i.due_on), i.id) for i in facts.open)), settings_version=facts.settings.version,
@@ -123,7 +129,18 @@ def _with_steps(found: Evaluation, facts: Facts, late: Sequence[Invoice], chased
     )  # fmt: skip
     ahead = on + ONE_DAY if notice else next_on(replace(facts, state=state), late, chased, on)
     state = replace(state, next_on=ahead)
-    return replace(found, state=state, service=service, confirm=confirm, step_notice=notice)
+    return replace(found, state=state, service=service, confirm=confirm, step_notice=notice, unannounced=unheard)
+
+
+def _unheard(
+    facts: Facts, state: CollectionState, service: Service, chased: Sequence[Invoice], on: date
+) -> StepNotice | None:
+    """The step that waits because there is no address, or because its notice was lost; told once in an episode."""
+    found = unannounced(service, chased, facts.its_class, facts.notices_out, state.waived, on)
+    if found is None or found.step in state.unannounced:
+        return None
+    lost = any((w.step, w.invoice_id) == (found.step, found.invoice.id) for w in state.warned)
+    return found if lost or not facts.customer.mailable() else None
 
 
 # ---- tiers and reminders --------------------------------------------------------------------------------------

@@ -113,6 +113,18 @@ def warning(
     return None
 
 
+def unannounced(
+    service: Service, chased: Sequence[Invoice], its_class: CustomerClass, out: NoticesOut, waived: Service, on: date
+) -> StepNotice | None:
+    """The most severe step whose day has come while no notice of it is out, not even on its way."""
+    for step in _more_severe(service, waived):
+        for invoice in chased:
+            window = _window(invoice, its_class, step)
+            if window is not None and window[1] <= on:
+                return None if any((step, i.id) in out for i in chased) else StepNotice(step, invoice, window[1])
+    return None
+
+
 def step_dates(
     service: Service, late: Iterable[Invoice], its_class: CustomerClass, out: NoticesOut, waived: Service
 ) -> Iterator[date]:

@@ -92,6 +92,10 @@ def tasks_called_for(found: Evaluation, customer: Customer, now: datetime) -> It
     if found.confirm is not None:
         reason = f"service of {customer.id} is to be terminated: confirm it, or leave it as it is"
         yield Task(termination_task(customer.id, episode), "confirm_termination", reason, customer.id, now, customer.id)
+    if (waits := found.unannounced) is not None:
+        id = derive_id("tsk_", "unannounced", customer.id, episode, waits.step)
+        reason = f"{customer.id} is to be {waits.step}, but notice of it reaches nobody: mend the address, or tell them"
+        yield Task(id, "notice_undeliverable", reason, customer.id, now, customer.id)
 
 
 def answered(before: CollectionState, after: CollectionState, ports: Ports) -> list[Task]:

@@ -86,6 +86,9 @@ def _steps(facts: Facts, on: date) -> Iterator[Entry]:
             words = f"A late fee of {money(*worth)} is charged on {named(fee.invoice)}"
             yield Entry("late_fee", fee.invoice.id, words, None, found.on, *worth, planned=True)
         yield from _served(found, before)
+        if (waits := found.unannounced) is not None:
+            words = f"Service is to be {waits.step}, but waits: notice of it reaches nobody; a person is asked"
+            yield Entry("task", waits.invoice.id, words, on=found.on, planned=True)
         if found.confirm is not None and not asked:
             asked = True  # the question is called for again on each day, but asked once
             words = "Termination of service comes due and waits for a person's confirmation"

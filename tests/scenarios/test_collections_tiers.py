@@ -115,6 +115,44 @@ def test_a_weekend_without_any_tick_over_day_14(wiring):
     assert agree(story, wiring) == agree(lambda world: story(world, outage=False), wiring)
 
 
+def test_what_falls_past_due_and_is_paid_while_nothing_runs_brings_nothing_afterwards(world):
+    """All that was asked for is paid: nobody is then charged for days on which nobody was told."""
+    world.settings(automations={"past_due": {"enabled": True, "triggers": [
+        {"days": 2, "actions": [{"type": "task", "title": "Call"}, {"type": "late_fee", "amount": "5.00"}]}
+    ]}})  # fmt: skip
+    fee = {"late_fee": {"amount": "9.00", "grace_days": 0}, "limit_after_days": 1, "step_notice_days": 0}
+    acme = world.customer(class_id=world.klass(2, **quiet(**fee)))
+    world.contract(acme)
+    world.invoice(acme, "100.00")  # due 3 January: fee and limit on the 4th, trigger on the 5th
+    world.to("2026-01-02")
+    with world.outage():
+        world.to("2026-01-06T12:00:00Z")
+        world.pays(acme, "100.00")
+        world.to("2026-01-07")
+    world.to("2026-01-09")
+    assert (world.fees(acme), world.steps()) == ([], [])
+    assert [n for n in world.notices(acme, status=None) if n not in ("invoice", "payment_received")] == []
+    assert [t for t in world.all("/v1/tasks") if t["kind"] == "past_due"] == []
+    world.invoice(acme, "100.00")  # due 11 January: an episode of its own
+    world.to("2026-01-12")
+    assert world.account(acme)["episode"] == {"since": "2026-01-12", "days": 1}
+    assert [fee[0] for fee in world.fees(acme)] == [9_00]
+
+
+def test_what_is_paid_only_in_part_while_nothing_runs_is_charged_for_its_day(world):
+    on(world)
+    acme = world.customer(class_id=world.klass(2, **quiet(late_fee={"amount": "9.00", "grace_days": 0})))
+    world.invoice(acme, "100.00")  # due 3 January
+    world.to("2026-01-02")
+    with world.outage():
+        world.to("2026-01-06T12:00:00Z")
+        world.pays(acme, "99.99")
+        world.to("2026-01-07")
+    world.to("2026-01-09")
+    assert [fee[0] for fee in world.fees(acme)] == [9_00]
+    assert world.account(acme)["episode"]["since"] == "2026-01-04"
+
+
 def test_a_pause_through_the_day_a_tier_changes(wiring):
     def story(world):
         on(world)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.collection import CollectionState
+from shared.domain.collection import CollectionState, Warned
 from shared.domain.customer import Hold, Promise, Switches
 from shared.domain.invoice import InvoiceHold
 from shared.domain.past_due import catch_up, evaluate
@@ -122,6 +122,30 @@ def test_a_step_never_comes_before_its_notice_has_been_out_for_its_days(out, day
     since = None if out is None else late_by(out)
     found = service(late_by(days), invoice(), its_class=NOTICED, notices_out={("suspended", "inv_1"): since})
     assert found == expected
+
+
+@pytest.mark.parametrize("days", [9, 10, 11, 30])
+def test_a_step_whose_notice_reaches_nobody_waits_and_a_person_is_told_on_its_day(days):
+    nobody = facts(invoice(), its_class=NOTICED, customer=changed(email=None))
+    found = evaluate(nobody, late_by(days))
+    assert found.service == "active"
+    assert (found.unannounced.step if found.unannounced else None) == ("suspended" if days >= 10 else None)
+    told = evaluate(replace(nobody, state=found.state), late_by(days))
+    assert (told.unannounced, told.calls_for_something("active")) == (None, False)
+
+
+def test_a_person_is_told_of_a_lost_notice_but_not_of_one_that_is_on_its_way():
+    warned = running(warned=(Warned("suspended", "inv_1", "ntc_1"),))
+    lost = facts(invoice(), its_class=NOTICED, state=warned)
+    assert evaluate(lost, late_by(10)).unannounced.step == "suspended"
+    under_way = replace(lost, notices_out={("suspended", "inv_1"): None})
+    assert evaluate(under_way, late_by(10)).unannounced is None
+    assert evaluate(facts(invoice(), its_class=NOTICED), late_by(10)).unannounced is None  # called for just now
+
+
+def test_nobody_is_asked_about_a_step_that_is_not_to_come():
+    for customer in (changed(email=None, hold=Hold()), changed(email=None, promise=Promise("prm_1", late_by(12)))):
+        assert evaluate(facts(invoice(), its_class=NOTICED, customer=customer), late_by(11)).unannounced is None
 
 
 def test_it_is_noticed_once():
