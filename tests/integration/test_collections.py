@@ -20,7 +20,6 @@ from shared.domain.notice import Notice
 from shared.domain.policy import LateFee
 from shared.domain.runs import PaymentRun, Watermark
 from shared.domain.settings import Automations, PastDue, PaymentRunSettings, Settings
-from shared.domain.task import Task
 from shared.ports import Unavailable
 from shared.use_cases.assess_customer import assess_customer
 from shared.use_cases.change_service import CONTRACTS_PER_COMMIT
@@ -280,46 +279,6 @@ def test_a_customer_with_many_contracts_is_suspended_over_several_days(stage):
         evening_of(stage, day)
         left.append(sum(c.status(DUE + timedelta(days=day)) == "active" for c in stage.every(Contract)))
     assert left == [CONTRACTS_PER_COMMIT + 1, 1, 0]
-
-
-def test_a_notice_of_a_step_that_was_lost_is_called_for_again(stage):
-    stage.klass(suspend_after_days=4, step_notice_days=2)
-    stage.posted(due_on=DUE)
-    evening_of(stage, 2)
-    [first] = [n for n in stage.every(Notice) if n.kind == "service_step"]
-    stage.save(replace(first, status="bounced"))
-    evening_of(stage, 4)
-    assert stage.get(Customer, "cus_a").service == "active"  # told nobody yet
-    evening_of(stage, 5)
-    evening_of(stage, 6)
-    assert stage.get(Customer, "cus_a").service == "suspended"  # two days after the 4th, when it was told again
-    assert len([n for n in stage.every(Notice) if n.kind == "service_step"]) == 2
-    assert not stage.every(Task)  # it was on its way again when the step's day came
-
-
-def test_a_notice_of_a_step_that_turns_out_lost_on_the_step_s_day_is_told_to_a_person(stage):
-    stage.klass(suspend_after_days=4, step_notice_days=2)
-    stage.posted(due_on=DUE)
-    evening_of(stage, 2)
-    evening_of(stage, 3)
-    [first] = [n for n in stage.every(Notice) if n.kind == "service_step"]
-    stage.save(replace(first, status="bounced"))
-    for day in (4, 5, 6):
-        evening_of(stage, day)
-    [task] = [t for t in stage.every(Task) if t.kind == "notice_undeliverable"]
-    assert task.created_at.date() == at(4).date()
-    assert stage.get(Customer, "cus_a").service == "suspended"  # it was told again on the 4th
-
-
-def test_a_customer_without_an_address_is_not_suspended_but_a_person_is_told_once(stage):
-    stage.klass(suspend_after_days=4, step_notice_days=2)
-    stage.save(replace(stage.get(Customer, "cus_a"), email=None))
-    stage.posted(due_on=DUE)
-    for day in range(1, 12):
-        evening_of(stage, day)
-    assert stage.get(Customer, "cus_a").service == "active"
-    [task] = [t for t in stage.every(Task) if t.kind == "notice_undeliverable"]
-    assert (task.status, task.subject_id) == ("open", "cus_a")
 
 
 def test_a_worker_that_died_before_the_end_of_an_episode_was_written_is_made_up_for(stage):
