@@ -2,11 +2,13 @@
 
 Columns are the API's fields: nested ones with ".", lists joined with ";", rows of one contract or invoice repeated per
 charge or line. Other columns are mapped onto them. Every bad row is reported and costs no good one. Ids that the file
-does not give are derived from its own keys, so that the same file loaded twice makes nothing twice.
+does not give are derived from its own keys, so that the same file loaded twice makes nothing twice. What writes such
+files is in export_csv.
 """
 
 from __future__ import annotations
 
+import io
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -14,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
-from shared.contracts.csv_records import Record, Unreadable, read_records
+from shared.contracts.csv_records import Broken, Record, Unreadable, read_records
 from shared.domain.errors import DomainError
 from shared.domain.ids import derive_id
 
@@ -25,7 +27,7 @@ PARTS_MAX: Final = 10_000  # lines of one invoice
 
 _TRUE: Final = frozenset({"true", "yes", "y", "1", "on"})
 _FALSE: Final = frozenset({"false", "no", "n", "0", "off"})
-_FORMULA: Final = re.compile(r"'(?=[=+\-@\t\r])")  # what an export puts before a cell that a spreadsheet would run
+_HARMLESS: Final = re.compile(r"'(?='*[=+\-@\t\r])")  # what an export puts before a cell that a spreadsheet would run
 
 Cell = Callable[[str, "ColumnMap"], Any]
 
@@ -63,6 +65,8 @@ class Item:
     body: dict[str, Any]
     row: int
     parts: tuple[int, ...] = ()
+    customer_external_id: str | None = None  # how the file names the customer, where it gives no id
+    status: str | None = None  # what the file says became of it: for Paidup to decide, but not always to ignore
 
     def error(self, name: str, message: str) -> RowError:
         """What is wrong with a field of the body, at the row that the field came from."""
@@ -80,6 +84,7 @@ class Sheet:
     items: tuple[Item, ...]
     errors: tuple[RowError, ...]
     ignored: tuple[str, ...]  # columns that name no field and are not mapped
+    repeated: int = 0  # rows that say again what a row before them says
 
 
 class UnknownField(DomainError, ValueError):
@@ -114,6 +119,23 @@ def _date(cell: str, read: ColumnMap) -> str:
         return datetime.strptime(cell, read.date_format).date().isoformat()  # noqa: DTZ007 - a date has no zone
     except ValueError:
         raise ValueError(f"must be a date written {read.date_format}") from None
+
+
+def unprefixed(cell: str) -> str:
+    """A cell without what an export put before it, so that no spreadsheet runs it."""
+    return _HARMLESS.sub("", cell, count=1) if cell.startswith("'") else cell
+
+
+def prefixed(cell: str) -> str:
+    """A cell that a spreadsheet would run as a formula, made harmless. A plain number is a number to it."""
+    if cell[:1] in _STARTS and _RUN.match(cell) and not _NUMBER.fullmatch(cell):
+        return f"'{cell}"
+    return cell
+
+
+_STARTS: Final = frozenset("'=+-@\t\r")
+_RUN: Final = re.compile(r"'*[=+\-@\t\r]")
+_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 
 
 def _words(cell: str, _: ColumnMap) -> list[str]:
@@ -152,6 +174,7 @@ class Shape:
     ] = ()  # fields that together name a thing where no id does; the first that is there
     parts: str = ""  # the list whose entries have a row each
     repeats: bool = False  # two equal rows are two things, not one written twice
+    within: tuple[str, ...] = ()  # what the ids are unique within; everything, if nothing is said
 
     def known(self, name: str) -> bool:
         return name in self.fields
@@ -171,7 +194,7 @@ SHAPES: Final[Mapping[Kind, Shape]] = {
     ),
     "contracts": Shape(
         "con_",
-        dict.fromkeys(("id", "external_id", "customer_id", "customer_external_id", "name", "currency"), _text)
+        dict.fromkeys(("id", "external_id", "customer_id", "customer_external_id", "name", "currency", "status"), _text)
         | dict.fromkeys(("start_date", "end_date", "billing_starts_on"), _date)
         | dict.fromkeys(("bill_cycle_day", "anchor_month"), _whole)
         | {f"charges.{name}": _text for name in ("id", "name", "type", "amount", "quantity", "interval", "timing")}
@@ -185,12 +208,14 @@ SHAPES: Final[Mapping[Kind, Shape]] = {
         "use_",
         dict.fromkeys(("id", "contract_id", "contract_external_id", "metric", "quantity", "occurred_at"), _text),
         repeats=True,
+        within=("contract_id", "contract_external_id"),
     ),
     "invoices": Shape(
         "inv_",
         dict.fromkeys(("id", "number", "customer_id", "customer_external_id", "type", "currency", "amount"), _text)
+        | {"status": _text}
         | {"invoice_date": _date, "due_on": _date, "post": _flag}
-        | {f"lines.{name}": _text for name in ("name", "amount", "unit_amount", "quantity", "contract_id")}
+        | {f"lines.{name}": _text for name in ("name", "amount", "unit_amount", "quantity", "contract_id", "charge_id")}
         | {"lines.service_start": _date, "lines.service_end": _date, "lines.taxable": _flag},
         keys=(("number",),),
         parts="lines",
@@ -207,7 +232,7 @@ SHAPES: Final[Mapping[Kind, Shape]] = {
 }
 # Exported, but decided by Paidup: left out without a word.
 _READ_ONLY: Final = frozenset(
-    {"version", "status", "created_at", "payment_status", "residual", "total", "subtotal", "tax"}
+    {"version", "created_at", "payment_status", "residual", "total", "subtotal", "tax"}
 )
 
 
@@ -223,23 +248,26 @@ def imported_id(kind: Kind, *key: str) -> str:
 class _Draft:
     """An item as its rows come in."""
 
+    id: str
     values: dict[str, Any]
     row: int
     parts: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     broken: bool = False
 
 
-def read_sheet(kind: Kind, content: bytes, columns: ColumnMap | None = None) -> Sheet:
+def read_sheet(kind: Kind, content: bytes, columns: ColumnMap | None = None, rows_max: int = ROWS_MAX) -> Sheet:
     """The items of a file and what is wrong with its rows. Raises Unreadable, UnknownField for the file as a whole."""
-    read = columns or ColumnMap()
-    records = read_records(content, ROWS_MAX)
-    fields, ignored = _fields(SHAPES[kind], records.header, read)
-    reader = _Reader(kind, fields, read)
-    reader.errors += [RowError(row, "", message) for row, message in records.broken]
+    records = read_records(io.BytesIO(content), rows_max)
+    reader = RowReader(kind, records.header, columns or ColumnMap())
+    gathered = _Gathered(SHAPES[kind])
     for record in records.rows:
-        reader.take(record)
-    items = tuple(_item(kind, item_id, draft) for item_id, draft in reader.drafts.items() if not draft.broken)
-    return Sheet(kind, items, tuple(sorted(reader.errors, key=lambda error: error.row)), ignored)
+        if isinstance(record, Broken):
+            gathered.errors.append(RowError(record.line, "", record.message))
+        else:
+            gathered.take(reader.read(record))
+    items = tuple(_item(kind, draft) for draft in gathered.drafts.values() if not draft.broken)
+    errors = tuple(sorted(gathered.errors, key=lambda error: error.row))
+    return Sheet(kind, items, errors, reader.ignored, gathered.repeated)
 
 
 def _fields(shape: Shape, header: tuple[str, ...], read: ColumnMap) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -265,61 +293,102 @@ def _check_mapping(shape: Shape, header: tuple[str, ...], read: ColumnMap) -> No
         raise UnknownField(f"two columns are mapped onto {twice[0]!r}")
 
 
-class _Reader:
-    """Gathers rows into items, and what is wrong with them."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row by field: its cells as texts, their values, what is wrong with them, and the thing that it speaks of."""
 
-    def __init__(self, kind: Kind, fields: tuple[str, ...], read: ColumnMap) -> None:
-        self.kind, self.shape, self.fields, self.read = kind, SHAPES[kind], fields, read
-        self.drafts: dict[str, _Draft] = {}
-        self.errors: list[RowError] = []
+    line: int
+    cells: dict[str, str]
+    values: dict[str, Any]
+    wrong: list[RowError]
+    id: str
+    named: bool  # whether the file named the thing, so that several rows may speak of it
+
+    def key(self, shape: Shape) -> str:
+        """Equal for rows that speak of the same thing."""
+        within = next((self.cells[name] for name in shape.within if name in self.cells), "")
+        return f"{within}\x1f{self.id}"
+
+
+class RowReader:
+    """Reads the rows of a file one after the other."""
+
+    def __init__(self, kind: Kind, header: tuple[str, ...], read: ColumnMap) -> None:
+        self.kind, self.shape, self.columns = kind, SHAPES[kind], read
+        self.fields, self.ignored = _fields(self.shape, header, read)
         self._seen: Counter[str] = Counter()
 
-    def take(self, record: Record) -> None:
-        """One row into its item: a new one, or one more part of one that earlier rows began."""
+    def read(self, record: Record) -> Row:
         cells = self._cells(record)
         values, wrong = self._values(record.line, cells)
-        item_id, named = self._id(values, cells)
-        part = self._part(values)
-        draft = self.drafts.get(item_id)
-        if draft is None:
-            draft = self.drafts[item_id] = _Draft(values, record.line)
-        elif not named:
-            return  # the very same row once more
-        else:
-            wrong += self._differences(draft, values, record.line)
-        if part:
-            draft.parts.append((record.line, part))
-        draft.broken = draft.broken or bool(wrong)
-        self.errors += wrong
+        id, named = self._id(values, cells)
+        return Row(record.line, cells, values, wrong, id, named)
 
     def _cells(self, record: Record) -> dict[str, str]:
         """The row's cells by field, without empty ones, in the words of Paidup."""
-        cells = {name: cell for name, cell in self.read.constants.items() if cell}
+        cells = {name: cell for name, cell in self.columns.constants.items() if cell}
         for name, raw in zip(self.fields, record.cells, strict=True):
-            if name and (cell := _FORMULA.sub("", raw.strip(), count=1)):
+            if name and (cell := unprefixed(raw.strip())):
                 cells[name] = cell
-        return {name: self.read.values.get(name, {}).get(cell, cell) for name, cell in cells.items()}
+        return {name: self.columns.values.get(name, {}).get(cell, cell) for name, cell in cells.items()}
 
     def _values(self, row: int, cells: dict[str, str]) -> tuple[dict[str, Any], list[RowError]]:
         values: dict[str, Any] = {}
         wrong: list[RowError] = []
         for name, cell in cells.items():
             try:
-                values[name] = self.shape.fields[name](cell, self.read)
+                values[name] = self.shape.fields[name](cell, self.columns)
             except ValueError as refused:
                 wrong.append(RowError(row, name, str(refused)))
         return values, wrong
 
     def _id(self, values: dict[str, Any], cells: dict[str, str]) -> tuple[str, bool]:
-        """The item's id, and whether the file named the item, so that several rows may speak of it."""
         if given := values.get("id"):
             return str(given), True
         for key in self.shape.keys:
             if all(name in values for name in key):
                 return imported_id(self.kind, *(str(values[name]) for name in key)), True
-        content = "\x1e".join(f"{name}\x1f{cell}" for name, cell in sorted(cells.items()))
+        content = derive_id("", *(f"{name}\x1f{cell}" for name, cell in sorted(cells.items())))
         self._seen[content] += self.shape.repeats
         return derive_id(self.shape.prefix, "import-row", self.kind, content, self._seen[content]), False
+
+
+class _Gathered:
+    """Rows as the items that they speak of, and what is wrong with them."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.drafts: dict[str, _Draft] = {}
+        self.errors: list[RowError] = []
+        self.repeated = 0
+
+    def take(self, row: Row) -> None:
+        """One row into its item: a new one, or one more part of one that earlier rows began."""
+        key = row.key(self.shape)
+        draft = self.drafts.get(key)
+        if draft is not None and not self.shape.parts:
+            self._again(draft, row)
+            return
+        values = dict(row.values)
+        part = self._part(values)
+        wrong = list(row.wrong)
+        if draft is None:
+            draft = self.drafts[key] = _Draft(row.id, values, row.line)
+        elif not row.named:
+            self.repeated += 1
+            return  # the very same row once more
+        else:
+            wrong += self._differences(draft, values, row.line)
+        if part:
+            draft.parts.append((row.line, part))
+        draft.broken = draft.broken or bool(wrong)
+        self.errors += wrong
+
+    def _again(self, draft: _Draft, row: Row) -> None:
+        """A second row of a thing that has one: it may only say the same again. The first counts."""
+        names = [n for n in {**draft.values, **row.values} if draft.values.get(n) != row.values.get(n)]
+        self.errors += row.wrong or [self._differs(draft, row.line, name) for name in names]
+        self.repeated += not (row.wrong or names)
 
     def _part(self, values: dict[str, Any]) -> dict[str, Any]:
         """The row's entry of the item's list, taken out of its values."""
@@ -332,30 +401,40 @@ class _Reader:
         if len(draft.parts) >= PARTS_MAX:
             return [RowError(row, self.shape.parts, f"an item has at most {PARTS_MAX} rows")]
         return [
-            RowError(row, name, f"differs from row {draft.row}, which has the same key")
+            self._differs(draft, row, name)
             for name, value in values.items()
             if draft.values.setdefault(name, value) != value
         ]
+
+    @staticmethod
+    def _differs(draft: _Draft, row: int, name: str) -> RowError:
+        return RowError(row, name, f"differs from row {draft.row}, which has the same key")
 
 
 # ---- bodies ---------------------------------------------------------------------------------------------------
 
 
-def _item(kind: Kind, item_id: str, draft: _Draft) -> Item:
-    values = {"id": item_id, **draft.values}
+def _item(kind: Kind, draft: _Draft) -> Item:
+    values = {"id": draft.id, **draft.values}
     parts = [part for _, part in draft.parts]
     customer, contract = values.pop("customer_external_id", None), values.pop("contract_external_id", None)
+    if "customer_id" in values:
+        customer = None
     if customer is not None:
-        values.setdefault("customer_id", imported_id("customers", customer))
+        values["customer_id"] = imported_id("customers", customer)
     if contract is not None:
         values.setdefault("contract_id", imported_id("contracts", contract))
-    _FINISH.get(kind, _as_it_is)(item_id, values, parts)
+    status = values.pop("status", None)
+    if kind == "invoices":
+        values.setdefault("post", status != "draft")
+    _FINISH.get(kind, _as_it_is)(draft.id, values, parts)
     if kind != "customers":
         values.pop("external_id", None)
     body = _nested(values)
     if parts:
         body[SHAPES[kind].parts] = [_nested(part) for part in parts]
-    return Item(item_id, body, draft.row, tuple(row for row, _ in draft.parts) or (draft.row,))
+    rows = tuple(row for row, _ in draft.parts) or (draft.row,)
+    return Item(draft.id, body, draft.row, rows, customer, status)
 
 
 def _as_it_is(item_id: str, values: dict[str, Any], parts: list[dict[str, Any]]) -> None:
@@ -370,7 +449,6 @@ def _finish_contract(item_id: str, values: dict[str, Any], parts: list[dict[str,
 def _finish_invoice(item_id: str, values: dict[str, Any], parts: list[dict[str, Any]]) -> None:
     """`amount` alone is an invoice of one line; what is imported is posted unless the file says otherwise."""
     values.setdefault("type", "regular")
-    values.setdefault("post", True)
     amount = values.pop("amount", None)
     if amount is not None and not any("amount" in part or "unit_amount" in part for part in parts):
         parts[:] = [*parts[:1], *([] if parts else [{}])]
@@ -408,13 +486,19 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 __all__ = [
     "KINDS",
+    "ROWS_MAX",
+    "SHAPES",
     "ColumnMap",
     "Item",
     "Kind",
+    "Row",
     "RowError",
+    "RowReader",
     "Sheet",
     "UnknownField",
     "Unreadable",
     "imported_id",
+    "prefixed",
     "read_sheet",
+    "unprefixed",
 ]

@@ -86,8 +86,8 @@ def test_a_stray_quotation_mark_inside_a_cell_is_part_of_it():
 
 
 def test_a_cell_that_an_export_made_harmless_is_what_it_was():
-    found = sheet("customers", "id,name", "cus_1,'=SUM(A1)", "cus_2,'t Hooft")
-    assert [i.body["name"] for i in found.items] == ["=SUM(A1)", "'t Hooft"]
+    found = sheet("customers", "id,name", "cus_1,'=SUM(A1)", "cus_2,'t Hooft", "cus_3,''=1")
+    assert [i.body["name"] for i in found.items] == ["=SUM(A1)", "'t Hooft", "'=1"]
 
 
 def test_an_empty_cell_says_nothing():
@@ -159,10 +159,11 @@ def test_two_equal_rows_are_one_customer_but_two_payments():
     assert len({i.id for i in found.items}) == 2
 
 
-def test_two_rows_of_one_id_must_agree():
+def test_two_rows_of_one_id_must_agree_and_the_first_counts():
     found = sheet("customers", "id,name", "cus_1,A", "cus_1,A", "cus_1,B", "cus_2,C")
     assert errors(found) == [(4, "name")]
-    assert [i.id for i in found.items] == ["cus_2"]
+    assert [(i.id, i.body["name"]) for i in found.items] == [("cus_1", "A"), ("cus_2", "C")]
+    assert found.repeated == 1
 
 
 # ---- kinds ------------------------------------------------------------------------------------------------------
@@ -217,6 +218,17 @@ def test_a_payment_can_be_split_over_invoices():
         "payments", "id,customer_id,amount,allocations", "pay_1,cus_1,15.00,inv_1=10.00;inv_2=5.00"
     ).items
     assert payment.body["allocations"][1] == {"invoice_id": "inv_2", "amount": "5.00"}
+
+
+def test_records_of_two_contracts_may_have_the_same_id():
+    found = sheet("usage", "id,contract_id,metric,quantity", "u1,con_1,gb,5", "u1,con_2,gb,5", "u1,con_2,gb,6")
+    assert errors(found) == [(4, "quantity")]
+    assert [(i.id, i.body["contract_id"]) for i in found.items] == [("u1", "con_1"), ("u1", "con_2")]
+
+
+def test_an_invoice_is_posted_unless_its_status_says_that_it_is_a_draft():
+    lines = ("id,customer_id,status,amount", "inv_1,cus_1,posted,1.00", "inv_2,cus_1,draft,1.00", "inv_3,cus_1,,1.00")
+    assert [i.body["post"] for i in sheet("invoices", *lines).items] == [True, False, True]
 
 
 def test_usage_needs_nothing_but_its_fields():
