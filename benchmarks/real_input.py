@@ -29,12 +29,11 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.cli.client import LocalApi, ask, every
-from infra.cli.loading import load
 from infra.cli.outcome import Refused
 from infra.demo.figures import World, figures_of
 from infra.local.app import LocalClient
 from infra.local.cloud import LocalCloud
-from shared.contracts.import_csv import ColumnMap, Item, Sheet, imported_id, read_sheet
+from shared.contracts.import_csv import ColumnMap, Item, imported_id, read_sheet
 from shared.domain.money import format_minor
 
 DATA_DEFAULT: Final = Path("../shared/data")
@@ -280,17 +279,14 @@ def replay_day(there: Paidup, ledger: Ledger, on: date) -> None:
     for invoice in every(there.api, "/v1/invoices?payment_status=overdue"):
         ledger.overdue_days[invoice["number"]] += 1
     entered, settled = ledger.entered_on.get(on, []), ledger.settled_on.get(on, [])
-    enter(there, Sheet("invoices", tuple(ledger.invoices[n] for n in entered), (), ()))
+    for number in entered:
+        there.ok("POST", "/v1/invoices", ledger.invoices[number].body)
     for number in entered:
         if ledger.rows[number]["Disputed"] == "Yes":
             there.ok("PUT", f"/v1/invoices/{ledger.invoices[number].id}/hold", {"reason": "dispute"})
-    enter(there, Sheet("payments", tuple(ledger.payments[n] for n in settled), (), ()))
-
-
-def enter(there: Paidup, sheet: Sheet) -> None:
-    loaded = load(sheet, there.api)
-    if loaded.errors:
-        raise Refused(f"row {loaded.errors[0].row}: {loaded.errors[0].field} {loaded.errors[0].message}")
+    for number in settled:
+        paid = [{"invoice_id": ledger.invoices[number].id, "amount": ledger.payments[number].body["amount"]}]
+        there.ok("POST", "/v1/payments", ledger.payments[number].body | {"allocations": paid})
 
 
 def debtor(customer: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from shared.domain.errors import Stale
 from shared.ports import Ports
 
 JSON_TYPE: Final = "application/json"
+CSV_TYPE: Final = "text/csv"
 
 B = TypeVar("B", bound=Body)
 Filters = Mapping[str, Callable[[str], Any]]
@@ -19,7 +20,7 @@ Filters = Mapping[str, Callable[[str], Any]]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a route answers. `body` is a JSON value, or bytes of another `content_type`.
+    """What a route answers. `body` is a JSON value, or text or bytes of another `content_type`.
 
     `shown_once` are fields of the body, such as a secret, that are never kept: the same request again lacks them.
     """

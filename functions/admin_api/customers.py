@@ -40,7 +40,7 @@ def list_customers(call: Call[Any]) -> Answer:
 
     def keep(found: Sequence[Entry]) -> list[tuple[Entry, Customer]]:
         likely = [e for e in found if wanted in e.at or _cut_short(e.at)]
-        return [(e, c) for e, c in stored(call.ports, Customer, likely) if _matches(c, wanted)]
+        return [(e, c) for e, c in stored(call.ports, Customer, likely) if matches(c, wanted)]
 
     sources = indexed(call.ports, CUSTOMERS, *shards())
     return page_of(
@@ -52,7 +52,7 @@ def _with_external_id(call: Call[Any], external_id: str, wanted: str) -> Answer:
     """The one customer that has it, if its other filters let it through."""
     id = named_by(external_id, call.ports)
     found = call.ports.store.get_many(Customer, [(id, "")]) if id is not None else []
-    items = [customer_json(c) for c in found if c.external_id == external_id and _matches(c, wanted)]
+    items = [customer_json(c) for c in found if c.external_id == external_id and matches(c, wanted)]
     return Answer(200, {"items": items, "next_cursor": None})
 
 
@@ -61,7 +61,7 @@ def _cut_short(at: str) -> bool:
     return len(at.rsplit("|", 2)[0]) >= IN_INDEX_MAX
 
 
-def _matches(customer: Customer, wanted: str) -> bool:
+def matches(customer: Customer, wanted: str) -> bool:
     return any(wanted in text.lower() for text in (customer.name, customer.email or "", customer.id))
 
 

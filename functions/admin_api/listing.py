@@ -21,7 +21,7 @@ LIMIT_MAX: Final = 200
 LIMIT_DEFAULT: Final = 50
 PAGES_MAX: Final = 40  # read for one answer; a rare match may come with a later page
 WEIGHT_MAX: Final = 12_000  # invoice lines in one answer, which Lambda limits to 6 MB
-CURSOR_CHARS_MAX: Final = 4_000
+CURSOR_CHARS_MAX: Final = 8_000
 
 E = TypeVar("E")
 X = TypeVar("X")
@@ -86,6 +86,36 @@ def page_of(
     more = at.source < len(sources)
     items = show([y for _, y in found[:taken]])
     return Answer(200, {"items": items, "next_cursor": _write_cursor(call, at) if more else None})
+
+
+OUTER_PAGES_MAX: Final = 20  # of things without anything below them, for one page
+
+
+def nested(outer: Source[X], inner: Callable[[X], Source[Y]]) -> Source[tuple[X, Y]]:
+    """Everything below each of the outer things, in their order, each with its outer thing."""
+
+    def fetch(after: str | None, most: int) -> Page[tuple[X, Y]]:
+        at, behind, inside_of, below = loads(after) if after is not None else (None, "", "", None)
+        found: list[tuple[X, Y]] = []
+        for _ in range(OUTER_PAGES_MAX):
+            page = outer.fetch(at, most)
+            for thing in page.items:
+                place = outer.place(thing)
+                if place <= behind:
+                    continue
+                inside = inner(thing).fetch(below if place == inside_of else None, most)
+                found += [(thing, one) for one in inside.items]
+                if inside.cursor is not None:
+                    return Page(tuple(found), dumps([at, behind, place, inside.cursor]))
+                behind = place
+                if len(found) >= most:
+                    return Page(tuple(found), dumps([at, behind, "", None]))
+            if page.cursor is None:
+                return Page(tuple(found))
+            at, behind = page.cursor, ""
+        return Page(tuple(found), dumps([at, behind, "", None]))
+
+    return Source(fetch, lambda pair: f"{outer.place(pair[0])}\x00{inner(pair[0]).place(pair[1])}")
 
 
 def _light_enough(found: Sequence[Y], weigh: Callable[[Y], int]) -> int:

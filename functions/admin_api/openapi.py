@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Final
 
 from functions.admin_api.access import needed_role
-from functions.admin_api.calls import Answer, Call
+from functions.admin_api.calls import JSON_TYPE, Answer, Call
 from functions.admin_api.health import VERSION
 from functions.admin_api.routing import ENDPOINTS, Endpoint, endpoint, new_router
 from shared.contracts.api_fields import Body, Empty
@@ -74,7 +74,9 @@ def _operation(made: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
         operation["security"] = []
     else:
         operation["x-role"] = needed_role(made.method, made.path)
-    if made.method in ("POST", "PUT", "PATCH") and made.body is not Empty:
+    if made.takes != JSON_TYPE:
+        operation["requestBody"] = {"required": True, "content": {made.takes: {"schema": {"type": "string"}}}}
+    elif made.method in ("POST", "PUT", "PATCH") and made.body is not Empty:
         operation["requestBody"] = {"content": _content(made, schemas)}
     return operation
 
@@ -122,7 +124,7 @@ def _responses(made: Endpoint) -> dict[str, Any]:
     }
     if made.method == "DELETE":
         return {"204": {"description": "Done"}, "default": problem}
-    kind = "application/pdf" if made.path.endswith("/pdf") else "application/json"
-    schema = {"type": "string", "format": "binary"} if kind == "application/pdf" else {"type": "object"}
+    kind = "application/pdf" if made.path.endswith("/pdf") else made.gives
+    schema = {"type": "object"} if kind == JSON_TYPE else {"type": "string"}
     done = {"description": made.summary, "content": {kind: {"schema": schema}}}
     return {"201": done, "200": done, "default": problem} if made.creates else {"200": done, "default": problem}

@@ -14,7 +14,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from functions.admin_api.access import Caller, caller_of, needed_role
-from functions.admin_api.calls import Answer, Call, Filters
+from functions.admin_api.calls import JSON_TYPE, Answer, Call, Filters
 from functions.admin_api.once import answered_once, created_once
 from functions.admin_api.problems import Problem, TooLarge, problem_of
 from shared.bootstrap import audited, ports
@@ -48,6 +48,8 @@ class Endpoint:
     creates: str | None
     public: bool
     merges: bool  # the body is a merge patch: the handler reads the whole that it makes
+    takes: str = JSON_TYPE  # the content type of the body; one that is not JSON is handed over as it came
+    gives: str = JSON_TYPE
     secret: bool = False  # the answer is a secret and is kept nowhere, so an Idempotency-Key cannot bring it again
 
     @property
@@ -78,12 +80,14 @@ def endpoint(
     creates: str | None = None,
     public: bool = False,
     merges: bool = False,
+    takes: str = JSON_TYPE,
+    gives: str = JSON_TYPE,
     secret: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register a handler, which takes the Call and the parameters of the path by name."""
 
     def register(handler: Handler) -> Handler:
-        made = Endpoint(method, path, handler, body, filters or {}, creates, public, merges, secret)
+        made = Endpoint(method, path, handler, body, filters or {}, creates, public, merges, takes, gives, secret)
         ENDPOINTS.append(made)
 
         def routed(**parameters: str) -> Response[str]:
@@ -102,7 +106,8 @@ def respond(made: Endpoint, event: Mapping[str, Any], parameters: Mapping[str, s
     except Exception as error:  # noqa: BLE001 - the edge: every error becomes an answer
         return failed(error)
     shown = {**answer.body, **answer.shown_once} if answer.shown_once else answer.body
-    body = shown if isinstance(shown, bytes) or shown is None else dumps(shown)
+    is_json = shown is not None and answer.content_type == JSON_TYPE
+    body = dumps(shown) if is_json else shown
     headers = {**COMMON_HEADERS, **answer.headers}
     return Response(answer.status, answer.content_type if body is not None else None, body, headers)
 
@@ -128,14 +133,14 @@ def _answer(made: Endpoint, event: Mapping[str, Any], parameters: Mapping[str, s
     for name, value in parameters.items():
         _check_parameter(name, value)
     query = _query(made, event)
-    raw = _raw_body(event) if made.method in ("POST", "PUT", "PATCH") else {}
-    if not isinstance(raw, dict):
+    raw = _sent(made, event) if made.method in ("POST", "PUT", "PATCH") else {}
+    if made.takes == JSON_TYPE and not isinstance(raw, dict):
         refuse("body", "must be a JSON object")
     headers = {str(k).lower(): str(v) for k, v in (event.get("headers") or {}).items()}
     call = Call(
         caller=caller,
         ports=_ports(made, caller, event, parameters),
-        body=read_body(Empty if made.merges else made.body, {} if made.merges else raw),
+        body=read_body(Empty if made.merges else made.body, raw if made.takes == JSON_TYPE and not made.merges else {}),
         raw=raw,
         query=query,
         if_match=_if_match(headers),
@@ -173,17 +178,21 @@ def _check_parameter(name: str, value: str) -> None:
         raise NotFound(name.removesuffix("_id").replace("_", " "), harmless(value)) from None
 
 
-def _raw_body(event: Mapping[str, Any]) -> Any:
+def _sent(made: Endpoint, event: Mapping[str, Any]) -> Any:
+    """The value of a JSON body; the bytes of any other."""
     text = event.get("body") or ""
     if len(text) > BODY_BYTES_MAX * 4 // 3 + 4:
         raise TooLarge(f"a body has at most {BODY_BYTES_MAX} bytes")
     try:
         content = base64.b64decode(text, validate=True) if event.get("isBase64Encoded") else text.encode()
-        content.decode()
+        if made.takes == JSON_TYPE:
+            content.decode()
     except (binascii.Error, UnicodeError) as wrong:
         raise Malformed("the body is not UTF-8 text") from wrong
     if len(content) > BODY_BYTES_MAX:
         raise TooLarge(f"a body has at most {BODY_BYTES_MAX} bytes")
+    if made.takes != JSON_TYPE:
+        return content
     return loads(content) if content.strip() else {}
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote, urlsplit
@@ -25,10 +25,11 @@ PAGES_MAX: Final = 10_000  # of one list
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP status, and the body: the value of its JSON, `{}` or bytes for what is none."""
+    """An HTTP status, and the body: the value of its JSON, bytes for what is none. Names of headers in lower case."""
 
     status: int
     body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -45,7 +46,7 @@ class Answer:
 
 
 class Api(Protocol):
-    """The admin API as an admin. Raises Refused when there is no answer at all."""
+    """The admin API as an admin; a body of bytes is CSV. Raises Refused when there is no answer at all."""
 
     def call(self, method: str, path: str, body: Any = None) -> Answer: ...
 
@@ -104,13 +105,18 @@ class HttpApi:
         self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
 
     def call(self, method: str, path: str, body: Any = None) -> Answer:
-        payload = None if body is None else json.dumps(body).encode()
-        headers = self._headers | ({"Content-Type": "application/json"} if payload is not None else {})
+        payload = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        kind = "text/csv; charset=utf-8" if isinstance(body, bytes) else "application/json"
+        headers = self._headers | ({"Content-Type": kind} if payload is not None else {})
         for attempt in (1, 2):  # creates carry their own id, so that asking again does nothing twice
             try:
                 self._connection.request(method, self._base + path, payload, headers)
                 response = self._connection.getresponse()
-                return Answer(response.status, _json(response.read()))
+                found = {name.lower(): value for name, value in response.getheaders()}
+                content = response.read()
+                return Answer(
+                    response.status, _json(content) if "json" in found.get("content-type", "") else content, found
+                )
             except (OSError, HTTPException) as gone:
                 self._connection.close()
                 if attempt == 2 or isinstance(gone, ConnectionRefusedError):
@@ -135,5 +141,5 @@ class LocalApi:
         self._client = client
 
     def call(self, method: str, path: str, body: Any = None) -> Answer:
-        status, _, value = self._client.request(method, path, body)
-        return Answer(status, value)
+        status, headers, value = self._client.request(method, path, body)
+        return Answer(status, value, {name.lower(): text for name, text in headers.items()})

@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from infra.cli.client import add_server_options, server
-from infra.cli.loading import Loaded, load
+from infra.cli.loading import Loaded, check, load
 from infra.cli.outcome import Refused, Subparsers
-from shared.contracts.import_csv import KINDS, ColumnMap, Sheet, UnknownField, Unreadable, read_sheet
+from shared.contracts.import_csv import KINDS, ColumnMap, Kind, UnknownField, Unreadable
 
 ERRORS_SHOWN: Final = 50
-FILE_BYTES_MAX: Final = 512 * 1024 * 1024
 
 MAPPING_HELP: Final = """\
 mapping file (TOML), for a file that was not made for Paidup:
@@ -65,14 +64,14 @@ def add_to(commands: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    sheet = _sheet(arguments)
-    report = Loaded(errors=list(sheet.errors)) if arguments.check else _load(sheet, arguments)
+    report = _report(arguments)
     if arguments.errors:
         _write_errors(arguments.errors, report)
     if arguments.json:
-        print(json.dumps(report.as_json()))
+        counted = {"loaded": 0} if arguments.check else {}
+        print(json.dumps(report.as_json() | counted))
     else:
-        show(sheet, report, Console(), checked=arguments.check)
+        show(arguments.kind, report, Console(), checked=arguments.check)
     if report.errors:
         raise Refused(f"{len({error.row for error in report.errors})} of the file's rows could not be loaded")
 
@@ -88,11 +87,24 @@ def column_map(arguments: argparse.Namespace) -> ColumnMap:
     )
 
 
-def _sheet(arguments: argparse.Namespace) -> Sheet:
+def _report(arguments: argparse.Namespace) -> Loaded:
+    """With a bar on the terminal; nothing is drawn where the output is not one."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}: {task.completed} rows"), TimeElapsedColumn())
+    mapping = column_map(arguments)
     try:
-        if arguments.file.stat().st_size > FILE_BYTES_MAX:
-            raise Refused(f"{arguments.file} is larger than {FILE_BYTES_MAX} bytes; split it")
-        return read_sheet(arguments.kind, arguments.file.read_bytes(), column_map(arguments))
+        with (
+            arguments.file.open("rb") as file,
+            Progress(*columns, console=Console(stderr=True), transient=True) as bar,
+        ):
+            task = bar.add_task(f"Loading {arguments.kind}", total=None)
+
+            def progress(rows: int) -> None:
+                bar.advance(task, rows)
+
+            if arguments.check:
+                return check(arguments.kind, file, mapping, progress)
+            with server(arguments) as api:
+                return load(arguments.kind, file, mapping, api, progress=progress)
     except OSError as missing:
         raise Refused(f"{arguments.file} cannot be read: {missing.strerror}") from None
     except (Unreadable, UnknownField) as wrong:
@@ -124,17 +136,9 @@ def _tables(path: Path, tree: dict[str, Any], name: str) -> list[Any]:
     return list(table.values())
 
 
-def _load(sheet: Sheet, arguments: argparse.Namespace) -> Loaded:
-    """With a bar on the terminal; nothing is drawn where the output is not one."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with server(arguments) as api, Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(f"Loading {sheet.kind}", total=len(sheet.items))
-        return load(sheet, api, lambda done: bar.advance(task, done))
-
-
-def show(sheet: Sheet, report: Loaded, console: Console, *, checked: bool = False) -> None:
-    if sheet.ignored:
-        console.print(f"Columns without a field, left out: {', '.join(sheet.ignored)}", style="yellow", markup=False)
+def show(kind: Kind, report: Loaded, console: Console, *, checked: bool = False) -> None:
+    if report.ignored:
+        console.print(f"Columns without a field, left out: {', '.join(report.ignored)}", style="yellow", markup=False)
     if report.errors:
         table = Table(title="Rows that could not be loaded", title_justify="left")
         table.add_column("row", justify="right")
@@ -146,9 +150,9 @@ def show(sheet: Sheet, report: Loaded, console: Console, *, checked: bool = Fals
         if len(report.errors) > ERRORS_SHOWN:
             console.print(f"… and {len(report.errors) - ERRORS_SHOWN} more; --errors FILE writes them all")
     if checked:
-        console.print(f"{len(sheet.items)} {sheet.kind} can be read; nothing was loaded.")
+        console.print(f"{report.loaded} {kind} can be read; nothing was loaded.")
     else:
-        console.print(f"{sheet.kind}: {report.loaded} loaded, {report.updated} updated, {report.unchanged} unchanged.")
+        console.print(f"{kind}: {report.loaded} loaded, {report.updated} updated, {report.unchanged} unchanged.")
 
 
 def _write_errors(path: Path, report: Loaded) -> None:

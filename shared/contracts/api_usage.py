@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from shared.contracts.api_fields import AnyId, Body, Instant, Name, SignedQuantity
+from shared.contracts.api_fields import AnyId, Body, Instant, Name, SignedQuantity, plain, rfc3339
 from shared.domain.usage import UsageRecord
 
 RECORDS_MAX: Final = 500
@@ -39,7 +39,18 @@ class UsageBody(Body):
 
 
 def read_usage(body: UsageBody) -> list[UsageRecord]:
-    return [UsageRecord(r.id, r.contract_id, r.metric, r.quantity, r.occurred_at) for r in body.records]
+    return [read_record(record) for record in body.records]
+
+
+def read_record(body: UsageRecordBody) -> UsageRecord:
+    return UsageRecord(body.id, body.contract_id, body.metric, body.quantity, body.occurred_at)
+
+
+def usage_json(record: UsageRecord) -> dict[str, Any]:
+    return {
+        "id": record.id, "contract_id": record.contract_id, "metric": record.metric,
+        "quantity": plain(record.quantity), "occurred_at": rfc3339(record.occurred_at),
+    }  # fmt: skip
 
 
 def rejected_json(record_id: str, message: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from shared.domain.errors import DomainError
 
@@ -29,6 +29,10 @@ class Unreadable(DomainError, ValueError):
 
 class NotUtf8(Unreadable):
     """The file is in another encoding."""
+
+
+class TooManyRows(Unreadable):
+    """The file has more rows than are read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +76,35 @@ def _rows(lines: _Lines, delimiter: str, columns: int, rows_max: int) -> Iterato
             continue
         count += 1
         if count > rows_max:
-            raise Unreadable(f"the file has more than {rows_max} rows; split it")
+            raise TooManyRows(f"the file has more than {rows_max} rows; split it")
         if wrong is None and (wrong := _unfit(cells, columns)) is None:
             yield Record(line, tuple(cells) + ("",) * (columns - len(cells)))
         else:
             yield Broken(line, wrong or "")
 
 
+class _Unowned(io.RawIOBase):
+    """Reads from a stream, and leaves closing it to whoever opened it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        content = self._stream.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+
 class _Lines:
     """The lines of a file, some of which can be looked at before they are taken. Splits as csv does: at line ends."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        binary = io.BufferedReader(_Unowned(stream))
+        text = io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")
         self._coming = enumerate(text, start=1)
-        self._text = text  # kept: dropping it would close the stream
         self._seen: deque[str] = deque()
         self.taken = 0
 

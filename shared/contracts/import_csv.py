@@ -179,6 +179,10 @@ class Shape:
     def known(self, name: str) -> bool:
         return name in self.fields
 
+    @property
+    def dates(self) -> frozenset[str]:
+        return frozenset(name for name, read in self.fields.items() if read is _date)
+
 
 _SWITCHES: Final = ("enabled", "send_new_invoices", "account_summary", "past_due")
 _ADDRESS: Final = ("line1", "line2", "city", "region", "postal_code", "country")
@@ -231,9 +235,7 @@ SHAPES: Final[Mapping[Kind, Shape]] = {
     ),
 }
 # Exported, but decided by Paidup: left out without a word.
-_READ_ONLY: Final = frozenset(
-    {"version", "created_at", "payment_status", "residual", "total", "subtotal", "tax"}
-)
+_READ_ONLY: Final = frozenset({"version", "created_at", "payment_status", "residual", "total", "subtotal", "tax"})
 
 
 def imported_id(kind: Kind, *key: str) -> str:
@@ -386,7 +388,7 @@ class _Gathered:
 
     def _again(self, draft: _Draft, row: Row) -> None:
         """A second row of a thing that has one: it may only say the same again. The first counts."""
-        names = [n for n in {**draft.values, **row.values} if draft.values.get(n) != row.values.get(n)]
+        names = [name for name, value in row.values.items() if draft.values.get(name) != value]
         self.errors += row.wrong or [self._differs(draft, row.line, name) for name in names]
         self.repeated += not (row.wrong or names)
 

@@ -51,6 +51,13 @@ class _Meant:
 
 def record_usage(records: Sequence[UsageRecord], ports: Ports) -> UsageReport:
     """Take in up to RECORDS_MAX records. One that is wrong is reported and stops no other."""
+    words = record_each(records, ports)
+    rejected = (Rejected(r.id, w) for r, w in zip(records, words, strict=True) if w not in (ACCEPTED, DUPLICATE))
+    return UsageReport(words.count(ACCEPTED), words.count(DUPLICATE), tuple(rejected))
+
+
+def record_each(records: Sequence[UsageRecord], ports: Ports) -> list[str]:
+    """Like record_usage; for each record ACCEPTED, DUPLICATE, or the words in which it is rejected."""
     if len(records) > RECORDS_MAX:
         raise Invalid("records", f"must have at most {RECORDS_MAX} entries")
     outcomes: dict[int, str] = {}
@@ -62,9 +69,7 @@ def record_usage(records: Sequence[UsageRecord], ports: Ports) -> UsageReport:
             some = positions[at : at + RECORDS_PER_COMMIT]
             results = _record_some(contract_id, [records[n] for n in some], ports)
             outcomes.update(zip(some, results, strict=True))
-    words = [outcomes[n] for n in range(len(records))]
-    rejected = (Rejected(r.id, w) for r, w in zip(records, words, strict=True) if w not in (ACCEPTED, DUPLICATE))
-    return UsageReport(words.count(ACCEPTED), words.count(DUPLICATE), tuple(rejected))
+    return [outcomes[n] for n in range(len(records))]
 
 
 ACCEPTED: Final = "accepted"

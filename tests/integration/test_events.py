@@ -240,7 +240,7 @@ def request_of(call):
     parameters, query = call.get("path"), call.get("query")
     path = resource.format(**(parameters or {}))
     event |= {"resource": resource, "path": path, "httpMethod": method, "pathParameters": parameters}
-    event |= {"queryStringParameters": query, "body": json.dumps(call["body"]) if "body" in call else None}
+    event |= {"queryStringParameters": query, "body": json.dumps(call["body"]) if "body" in call else call.get("text")}
     event["multiValueQueryStringParameters"] = {name: [value] for name, value in query.items()} if query else None
     event["requestContext"] |= {"httpMethod": method, "resourcePath": resource, "path": f"/live{path}"}
     return event

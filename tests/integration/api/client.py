@@ -108,7 +108,9 @@ class Client:
     user: str = "ada"
     asked: int = 0
 
-    def __call__(self, method, path, body=None, *, raw=None, headers=None, role=..., claims=...) -> Reply:
+    def __call__(
+        self, method, path, body=None, *, raw=None, headers=None, role=..., claims=..., encoded=False
+    ) -> Reply:
         self.asked += 1
         path, _, query = path.partition("?")
         role = self.role if role is ... else role
@@ -127,7 +129,7 @@ class Client:
                 **({"authorizer": {"claims": claims}} if claims else {}),
             },
             "body": raw if raw is not None else json.dumps(body) if body is not None else None,
-            "isBase64Encoded": False,
+            "isBase64Encoded": encoded,
         }
         answer = lambda_handler(event, CONTEXT)
         content = answer.get("body") or ""
