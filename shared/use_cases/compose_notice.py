@@ -219,7 +219,8 @@ def _said(
 ) -> Composed:  # fmt: skip
     """The mail in its template's words, with a pay link of its own if these name one."""
     token, link = new_link(customer, settings, ports)
-    mail = mail_of(notice, {**data, "pay_url": ports.pay_url(token)}, settings, ports)
+    said = {**data, "pay_url": ports.pay_url(token)}
+    mail = mail_of(notice, said, customer.speaks(settings), settings, ports)
     return Composed(mail, attachments, about, link if token in mail.html or token in mail.text else None)
 
 
@@ -238,7 +239,8 @@ def sums(invoices: Iterable[Invoice]) -> dict[str, int]:
 
 def shared_data(customer: Customer, settings: Settings) -> dict[str, object]:
     """What every mail may say, beside its pay link."""
-    business = {"name": settings.business.name, "email": settings.business.email_from}
+    b = settings.business
+    business = {"name": b.name, "email": b.email_from, "accent": b.accent_colour}
     return {"business": business, "customer": {"name": customer.name}}
 
 

@@ -7,10 +7,11 @@ from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice
 from shared.domain.money import format_minor
 from shared.domain.notice import Notice
-from shared.domain.settings import Settings
+from shared.domain.settings import Language, Settings
 from shared.ports import INVOICES_BY_CUSTOMER, Ports
 from shared.rendering.mail import MailTemplate, RenderedMail, TemplateError, render_mail
 from shared.rendering.samples import sample_data
+from shared.rendering.spoken import spoken
 from shared.use_cases.compose_notice import past_due, said_of_invoice, shared_data, sums
 from shared.use_cases.lookups import customer_of, open_invoices, settings_of, today
 from shared.use_cases.summarize_account import said_of_account
@@ -21,14 +22,16 @@ OF_PAYMENTS = ("payment_failed", "payment_received", "card_expiring")
 LATEST_LOOKED_AT = 20  # invoices, to find one that is posted
 
 
-def preview_template(content: MailTemplate, customer_id: str | None, ports: Ports) -> RenderedMail:
-    """Invalid, naming part and line, if it does not render. Facts that the customer has none of are the sample's."""
+def preview_template(content: MailTemplate, language: Language, customer_id: str | None, ports: Ports) -> RenderedMail:
+    """In a language. Facts that the customer has none of are the sample's. Invalid, naming part and line, if it does
+    not render.
+    """
     if customer_id is None:
-        return check(content)
+        return check(content, language)
     customer, settings = customer_of(ports, customer_id), settings_of(ports)
     real = {**shared_data(customer, settings), **_facts(content.name, customer, settings, ports)}
     try:
-        return render_mail(content, {**sample_data(content.name), **real})
+        return render_mail(content, {**sample_data(content.name, language), **spoken(real, language)})
     except TemplateError as error:
         raise invalid(error) from None
 

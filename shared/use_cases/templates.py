@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from shared.domain.errors import Invalid, NotFound, Refused
 from shared.domain.ids import derive_id
 from shared.domain.notice import Notice
-from shared.domain.settings import PastDue, Settings
+from shared.domain.settings import Language, PastDue, Settings
 from shared.domain.task import Task
 from shared.domain.template import StoredTemplate, TemplateChange
 from shared.ports import Conflict, Ports, Save, Unavailable
 from shared.rendering.defaults import TEMPLATE_NAMES, check_template, default_template
 from shared.rendering.mail import MailTemplate, RenderedMail, TemplateError, render_mail
 from shared.rendering.samples import FOR_OTHER_NAMES
+from shared.rendering.speech import ENGLISH, LANGUAGES
+from shared.rendering.spoken import spoken
 from shared.use_cases.lookups import CONFLICT_RETRIES, settings_of
 
 PARTITION = "templates"
@@ -35,16 +37,16 @@ class Template:
 # ---- reading --------------------------------------------------------------------------------------------------
 
 
-def template_of(name: str, ports: Ports) -> Template:
+def template_of(name: str, language: Language, ports: Ports) -> Template:
     """Raises NotFound for a name that neither Paidup nor an admin gave."""
-    return _counting(name, ports.store.get(StoredTemplate, PARTITION, name))
+    return _counting(name, language, _kept(name, ports))
 
 
-def templates_of(ports: Ports) -> list[Template]:
+def templates_of(language: Language, ports: Ports) -> list[Template]:
     """All of them, by name."""
     stored = _stored(ports)
-    names = {*TEMPLATE_NAMES, *(name for name, s in stored.items() if s.customised)}
-    return [_counting(name, stored.get(name)) for name in sorted(names)]
+    names = {*TEMPLATE_NAMES, *template_names(ports)}
+    return [_counting(name, language, stored) for name in sorted(names)]
 
 
 def template_version(name: str, version: int, ports: Ports) -> TemplateChange:
@@ -55,27 +57,47 @@ def template_version(name: str, version: int, ports: Ports) -> TemplateChange:
     return kept
 
 
-def _counting(name: str, stored: StoredTemplate | None) -> Template:
-    version = stored.version if stored else 0
-    if stored is not None and stored.customised:
-        return Template(_content(stored), True, version)
-    if name not in TEMPLATE_NAMES:
-        raise NotFound("template", name)
-    return Template(default_template(name), False, version)
+def _counting(name: str, language: Language, stored: Mapping[str, StoredTemplate]) -> Template:
+    """The admin's in that language, or the default in it. A name of the admin's own is better said in another
+    language than not at all.
+    """
+    its = stored.get(key_of(name, language))
+    version = its.version if its else 0
+    if its is not None and its.customised:
+        return Template(_content(its), True, version)
+    if name in TEMPLATE_NAMES:
+        return Template(default_template(name, language), False, version)
+    for other in LANGUAGES:
+        found = stored.get(key_of(name, other))
+        if found is not None and found.customised:
+            return Template(_content(found), False, version)
+    raise NotFound("template", name)
+
+
+def key_of(name: str, language: str) -> str:
+    """What a template is stored as. No name has a dot."""
+    return name if language == ENGLISH else f"{name}.{language}"
 
 
 def _content(stored: StoredTemplate) -> MailTemplate:
-    return MailTemplate(stored.name, stored.subject or "", stored.text or "", stored.html or "")
+    return MailTemplate(stored.name.partition(".")[0], stored.subject or "", stored.text or "", stored.html or "")
+
+
+def _kept(name: str, ports: Ports) -> dict[str, StoredTemplate]:
+    """What is stored of one name, in every language."""
+    keys = [(PARTITION, key_of(name, language)) for language in LANGUAGES]
+    return {s.name: s for s in ports.store.get_many(StoredTemplate, keys)}
 
 
 def _stored(ports: Ports) -> dict[str, StoredTemplate]:
-    page = ports.store.list(StoredTemplate, PARTITION, limit=CUSTOM_MAX + len(TEMPLATE_NAMES) + 1)
-    return {s.name: s for s in page.items}
+    most = (CUSTOM_MAX + len(TEMPLATE_NAMES)) * len(LANGUAGES) + 1
+    return {s.name: s for s in ports.store.list(StoredTemplate, PARTITION, limit=most).items}
 
 
 def template_names(ports: Ports) -> frozenset[str]:
     """The names that tiers and triggers may use."""
-    return frozenset((*TEMPLATE_NAMES, *(name for name, s in _stored(ports).items() if s.customised)))
+    own = (key.partition(".")[0] for key, stored in _stored(ports).items() if stored.customised)
+    return frozenset((*TEMPLATE_NAMES, *own))
 
 
 def _history_key(name: str, version: int) -> str:
@@ -86,45 +108,53 @@ def _history_key(name: str, version: int) -> str:
 
 
 def put_template(
-    content: MailTemplate, ports: Ports, *, by: str, expect: Callable[[int], None]
+    content: MailTemplate, language: Language, ports: Ports, *, by: str, expect: Callable[[int], None]
 ) -> tuple[Template, bool]:
-    """Keep an admin's template; whether its name is new. Invalid, naming part and line, if it does not render.
+    """Keep an admin's template of a language; whether its name is new.
 
-    `expect` is given the version that is replaced and may raise.
+    Invalid, naming part and line, if it does not render. `expect` is given the version that is replaced and may raise.
     """
-    check(content)
+    check(content, language)
+    key = key_of(content.name, language)
     for _ in range(CONFLICT_RETRIES):
-        before = ports.store.get(StoredTemplate, PARTITION, content.name) or StoredTemplate(content.name)
+        stored = _kept(content.name, ports)
+        before = stored.get(key) or StoredTemplate(key)
         expect(before.version)
-        new = content.name not in TEMPLATE_NAMES and not before.customised
-        if new and len(_stored(ports)) >= CUSTOM_MAX + len(TEMPLATE_NAMES):
+        new = content.name not in TEMPLATE_NAMES and not any(s.customised for s in stored.values())
+        if new and len(template_names(ports)) >= CUSTOM_MAX + len(TEMPLATE_NAMES):
             raise Refused("too_many_templates", f"there are {CUSTOM_MAX} templates of your own: remove one first")
         after = replace(before, subject=content.subject, text=content.text, html=content.html)
         if after == before:
-            return _counting(content.name, before), False
+            return _counting(content.name, language, stored), False
         try:
             kept = _keep(after, by, ports)
         except Conflict:
             continue
-        return _counting(content.name, kept), new
+        return _counting(content.name, language, {key: kept}), new
     raise Unavailable(f"the template {content.name} kept changing")
 
 
-def reset_template(name: str, ports: Ports, *, by: str, expect: Callable[[int], None]) -> Template | None:
-    """Back to the default; None for a name of the admin's own, which is gone. Refused while the settings use it."""
+def reset_template(
+    name: str, language: Language, ports: Ports, *, by: str, expect: Callable[[int], None]
+) -> Template | None:
+    """Back to the default of a language; None for a name of the admin's own, which is gone in it. The last of such a
+    name stays while the settings use it.
+    """
+    key = key_of(name, language)
     for _ in range(CONFLICT_RETRIES):
-        before = ports.store.get(StoredTemplate, PARTITION, name)
-        current = _counting(name, before)
+        stored = _kept(name, ports)
+        before, current = stored.get(key), _counting(name, language, stored)
         expect(current.version)
         if before is None or not before.customised:
             return current
-        if name not in TEMPLATE_NAMES and name in used_in(settings_of(ports).automations.past_due).values():
+        last = name not in TEMPLATE_NAMES and sum(s.customised for s in stored.values()) == 1
+        if last and name in used_in(settings_of(ports).automations.past_due).values():
             raise Refused("in_use", f"the settings name the template {name}: change them first")
         try:
             kept = _keep(replace(before, subject=None, text=None, html=None), by, ports)
         except Conflict:
             continue
-        return _counting(name, kept) if name in TEMPLATE_NAMES else None
+        return _counting(name, language, {key: kept}) if name in TEMPLATE_NAMES else None
     raise Unavailable(f"the template {name} kept changing")
 
 
@@ -138,10 +168,10 @@ def _keep(after: StoredTemplate, by: str, ports: Ports) -> StoredTemplate:
     return replace(after, version=version)
 
 
-def check(content: MailTemplate) -> RenderedMail:
+def check(content: MailTemplate, language: Language) -> RenderedMail:
     """Its preview with sample data. Raises Invalid for the part, with the line, if any sample does not render."""
     try:
-        return check_template(content)
+        return check_template(content, language)
     except TemplateError as error:
         raise invalid(error) from None
 
@@ -165,20 +195,27 @@ def used_in(past_due: PastDue) -> dict[str, str]:
 # ---- sending --------------------------------------------------------------------------------------------------
 
 
-def mail_of(notice: Notice, data: Mapping[str, object], settings: Settings, ports: Ports) -> RenderedMail:
-    """The mail in the template that counts for it. One that fails, or is gone, is stood in for by the default, and a
-    person is told once per version. Raises TemplateError if even the default cannot say this.
+def mail_of(
+    notice: Notice, data: Mapping[str, object], language: Language, settings: Settings, ports: Ports
+) -> RenderedMail:
+    """The mail in the template that counts for it, in the customer's language. One that fails, or is gone, is stood in
+    for by the default, and a person is told once per version. Raises TemplateError if even the default cannot say this.
     """
-    name = template_name(notice, settings)
-    stored = ports.store.get(StoredTemplate, PARTITION, name)
-    if stored is not None and stored.customised:
-        try:
-            return render_mail(_content(stored), data)
-        except TemplateError as error:
-            _tell(name, stored.version, f"template {name} failed, {error}; the default was sent instead", notice, ports)
-    elif name not in TEMPLATE_NAMES:
+    name, data = template_name(notice, settings), spoken(data, language)
+    try:
+        counting = template_of(name, language, ports)
+    except NotFound:
         _tell(name, 0, f"there is no template {name}; the default was sent instead", notice, ports)
-    return render_mail(default_template(_stand_in(name, notice)), data)
+        return render_mail(default_template(_stand_in(name, notice), language), data)
+    try:
+        return render_mail(counting.content, data)
+    except TemplateError as error:
+        default = default_template(_stand_in(name, notice), language)
+        if counting.content == default:
+            raise
+        key, version = key_of(name, language), counting.version
+        _tell(key, version, f"template {name} failed, {error}; the default was sent instead", notice, ports)
+        return render_mail(default, data)
 
 
 def template_name(notice: Notice, settings: Settings) -> str:

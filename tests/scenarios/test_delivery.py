@@ -287,3 +287,46 @@ def test_mail_that_bounced_goes_on_paper_the_next_time(world):
 
 def pages_of(pdf):
     return [page.extract_text() for page in PdfReader(BytesIO(pdf)).pages]
+
+
+# ---- languages ------------------------------------------------------------------------------------------------
+
+
+def test_a_german_customer_is_written_to_in_german_and_everybody_else_as_before(world):
+    world.settings(business={"name": "Nordwind"}, automations={"send_new_invoices": {"enabled": True}})
+    world.to("2026-01-01")
+    german, english = world.customer(language="de"), world.customer()
+    for customer in (german, english):
+        world.invoice(customer, "1234.50")
+    world.to("2026-01-02")
+    (mail,) = world.emails(world.get(f"/v1/customers/{german}")["email"])
+    assert mail["subject"] == "Rechnung INV-000001 von Nordwind: 1.234,50 USD, fällig am 31. Januar 2026"
+    (mail,) = world.emails(world.get(f"/v1/customers/{english}")["email"])
+    assert mail["subject"] == "Invoice INV-000002 from Nordwind: USD 1234.50 due 2026-01-31"
+
+
+def test_a_german_summary_is_german_throughout(world):
+    begin(world, format="recent_transactions")
+    acme = world.customer(language="de")
+    world.invoice(acme, "1100.00", number="A-1")
+    world.to("2026-01-20T12:00:00Z")
+    world.pays(acme, "30.00")
+    world.to("2026-02-01T08:30:00Z")
+    mail = next(m for m in world.emails(world.get(f"/v1/customers/{acme}")["email"]) if "Ihr Konto bei" in m["subject"])
+    said = lines(mail)
+    assert "Anfangssaldo: 0,00 USD" in said
+    assert "- 1. Januar 2026, Rechnung A-1: 1.100,00 USD" in said
+    assert "- 20. Januar 2026, Zahlung: -30,00 USD" in said
+    assert "Endsaldo: 1.070,00 USD" in said
+
+
+def test_a_german_template_that_fails_is_stood_in_for_by_the_german_default(world):
+    world.settings(automations={"send_new_invoices": {"enabled": True}})
+    acme = world.customer(language="de")
+    fussy = "{% if invoice.residual == '249,95' %}fine{% else %}{{ nothing }}{% endif %}"
+    world.put("/v1/templates/invoice?language=de", {"subject": "Rechnung", "text": fussy, "html": fussy})
+    world.invoice(acme, "10.00")
+    world.to("2026-01-03")
+    (mail,) = world.emails(world.get(f"/v1/customers/{acme}")["email"])
+    assert "anbei erhalten Sie Ihre Rechnung" in mail["text"]
+    assert [t["kind"] for t in world.all("/v1/tasks")] == ["template_failed"]

@@ -84,3 +84,61 @@ def test_a_preview_shows_sample_data_or_the_customer_s(api):
 @pytest.mark.parametrize("name", ["Invoice", "9lives", "a-b"])
 def test_names_are_plain(api, name):
     assert api.put(f"/v1/templates/{name}", MINE).fields == ["name"]
+
+
+# ---- languages ------------------------------------------------------------------------------------------------
+
+
+def test_each_language_has_its_own_template(api):
+    english, german = (api.get(f"/v1/templates/invoice?language={x}").json for x in ("en", "de"))
+    assert api.get("/v1/templates/invoice").json == english
+    assert "Rechnung" in german["subject"]
+    assert api.put("/v1/templates/invoice?language=de", MINE).json["version"] == 1
+    assert api.get("/v1/templates/invoice").json == english
+    assert api.get("/v1/templates/invoice?language=de").json == {
+        "name": "invoice",
+        **MINE,
+        "version": 1,
+        "customised": True,
+    }
+    assert [t["customised"] for t in api.items("/v1/templates?language=de") if t["name"] == "invoice"] == [True]
+    assert [t["name"] for t in api.items("/v1/templates?language=de")] == [
+        t["name"] for t in api.items("/v1/templates")
+    ]
+    assert api("DELETE", "/v1/templates/invoice?language=de").json == {**german, "version": 2}
+    assert api.get("/v1/templates/invoice?language=fr").fields == ["language"]
+
+
+def test_without_a_language_the_business_s_is_meant(api):
+    api.patch("/v1/settings", {"business": {"language": "de"}})
+    assert "Rechnung" in api.get("/v1/templates/invoice").json["subject"]
+    api.put("/v1/templates/invoice", MINE)
+    assert api.get("/v1/templates/invoice?language=de").json["customised"]
+    assert not api.get("/v1/templates/invoice?language=en").json["customised"]
+
+
+def test_a_template_of_one_s_own_is_said_in_another_language_rather_than_not_at_all(api):
+    own = {**MINE, "subject": "Pay", "html": "<p>now</p>"}
+    assert api.put("/v1/templates/final_call", own).status == 201
+    assert api.get("/v1/templates/final_call?language=de").json["subject"] == "Pay"
+    assert api.put("/v1/templates/final_call?language=de", {**own, "subject": "Zahlen"}).status == 200
+    assert api.get("/v1/templates/final_call?language=de").json["subject"] == "Zahlen"
+    tier = {"automations": {"past_due": {"tiers": [{"from_days": 1, "template": "final_call"}]}}}
+    assert api.patch("/v1/settings", tier).status == 200
+    assert api("DELETE", "/v1/templates/final_call?language=de").status == 204
+    assert api("DELETE", "/v1/templates/final_call").status == 409
+
+
+def test_a_preview_speaks_the_customer_s_language_unless_another_is_asked_for(api):
+    api.customer(language="de")
+    body = {
+        "customer_id": "cus_acme",
+        "type": "regular",
+        "lines": [{"name": "Work", "amount": "1234.50"}],
+        "post": True,
+    }
+    api.post("/v1/invoices", body)
+    mine = {"customer_id": "cus_acme"}
+    assert "1.234,50 USD" in api.post("/v1/templates/invoice/preview", mine).json["text"]
+    assert "USD 1234.50" in api.post("/v1/templates/invoice/preview?language=en", mine).json["text"]
+    assert "Mahnung" in api.post("/v1/templates/past_due_2/preview?language=de", {}).json["subject"]
