@@ -69,7 +69,7 @@ def delete_template(call: Call[Any], name: str) -> Answer:
 
 @endpoint(router, "POST", "/v1/templates/<name>/preview", body=PreviewBody, filters=IN_LANGUAGE)
 def preview(call: Call[PreviewBody], name: str) -> Answer:
-    """The mail with sample data or a customer's, in its language; the body's parts are tried in the template's place."""
+    """The mail with sample data or a customer's, in its language; parts in the body are tried in its place."""
     body, language = call.body, _language(call, call.body.customer_id)
     counting = template_of(name, language, call.ports).content
     parts = {part: getattr(body, part) or getattr(counting, part) for part in ("subject", "text", "html")}
