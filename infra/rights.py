@@ -12,7 +12,7 @@ from functools import cache
 from typing import TypeVar
 
 from infra.wiring import Wiring
-from shared.domain.payment import ChargeOutcome, Payment
+from shared.domain.payment import ChargeOutcome, GivenBack, Payment
 from shared.ports import (
     PAGE_LIMIT,
     Bus,
@@ -189,6 +189,14 @@ class _GuardedGateway:
     def hear(self, body: bytes, signature: str) -> GatewayEvent:
         self._key()
         return self._inner.hear(body, signature)
+
+    def attempt_of(self, reference: str) -> str | None:
+        self._key()
+        return self._inner.attempt_of(reference)
+
+    def given_back(self, payment: Payment) -> GivenBack:
+        self._key()
+        return self._inner.given_back(payment)
 
     def start_card(self, customer_id: str, key: str, tokens: Sequence[str] = ()) -> CardSetup:
         self._key()

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from shared.config import Config
 from shared.domain.audit import AuditedRequest
-from shared.domain.payment import ChargeOutcome, Payment
+from shared.domain.payment import ChargeOutcome, GivenBack, Payment
 from shared.gateways.clients import Clients
 from shared.gateways.eventbridge import EventBridgeBus
 from shared.gateways.s3 import S3Files
@@ -89,6 +89,12 @@ class _ConfiguredGateway:
 
     def hear(self, body: bytes, signature: str) -> GatewayEvent:
         return self._gateway().hear(body, signature)
+
+    def attempt_of(self, reference: str) -> str | None:
+        return self._gateway().attempt_of(reference)
+
+    def given_back(self, payment: Payment) -> GivenBack:
+        return self._gateway().given_back(payment)
 
     def start_card(self, customer_id: str, key: str, tokens: Sequence[str] = ()) -> CardSetup:
         return self._gateway().start_card(customer_id, key, tokens)

@@ -15,7 +15,7 @@ from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice
 from shared.domain.outbox import OutboxEvent
-from shared.domain.payment import ChargeOutcome, Payment, PaymentMethod
+from shared.domain.payment import ChargeOutcome, GivenBack, Payment, PaymentMethod
 from shared.domain.runs import BillRun, PaymentRun
 from shared.domain.task import Task
 from shared.domain.webhook import WebhookDelivery
@@ -193,6 +193,8 @@ class GatewayEvent:
     id: str  # the same each time it is told
     payment_id: str | None  # the attempt; None for things that are not ours
     succeeded: bool = False  # it speaks of a success, perhaps of one that we took for a failure
+    reversal: bool = False  # it speaks of money that goes back: a refund or a dispute
+    reference: str | None = None  # the gateway's own id of the charge, where no attempt is named
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,12 @@ class Gateway(Protocol):
 
     def hear(self, body: bytes, signature: str) -> GatewayEvent:
         """The event in a webhook, given as its raw bytes and its signature. Raises Forged, and Unavailable."""
+
+    def attempt_of(self, reference: str) -> str | None:
+        """The attempt that a charge of the gateway's was made for; None if it is none of ours. Raises Unavailable."""
+
+    def given_back(self, payment: Payment) -> GivenBack:
+        """Every refund and dispute of a charge, by whomever. Raises Unavailable."""
 
     def start_card(self, customer_id: str, key: str, tokens: Sequence[str] = ()) -> CardSetup:
         """Prepare for a new card of a customer whose other cards are `tokens`; the same `key` prepares the same."""

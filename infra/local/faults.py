@@ -13,7 +13,7 @@ from typing import Any, Literal, NoReturn, Protocol, TypeVar
 
 from infra.local.invoker import SimulatedCrash
 from shared.domain.contract import Contract
-from shared.domain.payment import ChargeOutcome, Payment
+from shared.domain.payment import ChargeOutcome, GivenBack, Payment
 from shared.ports import (
     PAGE_LIMIT,
     Bus,
@@ -261,6 +261,12 @@ class FaultyGateway:
 
     def hear(self, body: bytes, signature: str) -> GatewayEvent:
         return self._inner.hear(body, signature)  # reads what has come in, and asks nobody
+
+    def attempt_of(self, reference: str) -> str | None:
+        return self._calls.plain("gateway.attempt_of", lambda: self._inner.attempt_of(reference))
+
+    def given_back(self, payment: Payment) -> GivenBack:
+        return self._calls.plain("gateway.given_back", lambda: self._inner.given_back(payment))
 
     def start_card(self, customer_id: str, key: str, tokens: Sequence[str] = ()) -> CardSetup:
         return self._calls.plain("gateway.start_card", lambda: self._inner.start_card(customer_id, key, tokens))

@@ -16,11 +16,13 @@ from infra.local.cloud import LocalCloud
 from infra.local.events import Request
 from infra.local.faults import Rates
 from infra.local.outside import Sent
-from shared.contracts.api_fields import Body, CustomerId, Instant, read_body, refuse, rfc3339
+from infra.local.webhooks import post
+from shared.contracts.api_fields import Amount, Body, CustomerId, Instant, minor, read_body, refuse, rfc3339
 from shared.contracts.api_json import loads
 from shared.domain.errors import NotFound, Refused
 from shared.domain.money import format_minor
 from shared.gateways.memory import MailOutcome
+from shared.gateways.simulated import GatewayCharge
 
 ADVANCE_MAX: Final = timedelta(days=3660)
 OUTCOMES_MAX: Final = 1_000
@@ -55,6 +57,14 @@ class MailBehaviour(Body):
 
 class MethodBehaviour(Body):
     outcomes: Annotated[list[str], Field(min_length=1, max_length=OUTCOMES_MAX)]
+
+
+class RefundElsewhere(Body):
+    amount: Amount | None = None
+
+
+class Dispute(Body):
+    status: Literal["open", "won", "lost"] = "open"
 
 
 Rate = Annotated[float, Field(ge=0, le=1)]
@@ -216,6 +226,38 @@ def _behave_method(asked: _Asked) -> Answer:
     return Answer({"token": asked.parameters["token"], "outcomes": body.outcomes})
 
 
+def _refund_elsewhere(asked: _Asked) -> Answer:
+    """As if a person gave money back at the gateway's own dashboard; its webhook follows at once."""
+    cloud, body = asked.cloud, read_body(RefundElsewhere, asked.raw)
+    charge = _charge(asked)
+    amount = minor(body.amount, charge.currency) if body.amount is not None else None
+    try:
+        refund_id = cloud.gateway.refund_elsewhere(charge.id, amount)
+    except ValueError as wrong:
+        refuse("amount", str(wrong))
+    heard = post(cloud.engine, *cloud.gateway.reversal_webhook(charge.id, "charge.refunded", refund_id))
+    return Answer({"id": refund_id, "heard": heard})
+
+
+def _dispute(asked: _Asked) -> Answer:
+    """As if the payer objected at his bank, or the bank decided; its webhook follows at once."""
+    cloud, body = asked.cloud, read_body(Dispute, asked.raw)
+    try:
+        dispute = cloud.gateway.dispute(_charge(asked).id, body.status)
+    except ValueError as wrong:
+        refuse("charge", str(wrong))
+    kind = "charge.dispute.created" if body.status == "open" else "charge.dispute.closed"
+    heard = post(cloud.engine, *cloud.gateway.reversal_webhook(asked.parameters["id"], kind, dispute.id))
+    return Answer({"id": dispute.id, "status": dispute.status, "heard": heard})
+
+
+def _charge(asked: _Asked) -> GatewayCharge:
+    found = next((c for c in asked.cloud.gateway.charges if c.id == asked.parameters["id"]), None)
+    if found is None:
+        raise NotFound("charge", asked.parameters["id"])
+    return found
+
+
 def _faults(asked: _Asked) -> Answer:
     raw = {k: float(v) if k in Rates.__slots__ and _is_number(v) else v for k, v in _object(asked.raw).items()}
     body = read_body(SetFaults, raw)
@@ -244,6 +286,8 @@ _ENDPOINTS: Final[tuple[tuple[Method, re.Pattern[str], Callable[[_Asked], Answer
     ("GET", re.compile(r"/_local/emails/(?P<n>[0-9]{1,9})\.eml"), _eml),
     _endpoint("GET", "/_local/gateway/charges", _charges),
     _endpoint("PUT", "/_local/gateway/methods/{token}", _behave_method),
+    _endpoint("POST", "/_local/gateway/charges/{id}/refund", _refund_elsewhere),
+    _endpoint("POST", "/_local/gateway/charges/{id}/dispute", _dispute),
     _endpoint("PUT", "/_local/mail/{address}", _behave_mail),
     _endpoint("GET", "/_local/events", _events),
     _endpoint("GET", "/_local/queues", _queues),

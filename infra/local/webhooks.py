@@ -1,6 +1,7 @@
-"""What the simulated gateway tells of its own accord: signed, and as unreliably as gateways do. Under faults only.
+"""What the simulated gateway tells of its own accord: signed, and as unreliably as gateways do.
 
-Without faults it tells nothing, so that what is asked, and when, stays as written down.
+Without faults it tells nothing, so that what is asked, and when, stays as written down; but for what a person does at
+the gateway's own dashboard, which nobody would hear of otherwise.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ class Webhooks:
         self._rates = rates
         self._seen = len(gateway.charges)
         self._waiting: list[GatewayCharge] = []
-        self._function = next((route.function for route in engine.wiring.routes if route.path == PATH), None)
 
     def tell(self) -> bool:
         """Tell what is not put off any further; whether anything was told."""
@@ -48,17 +48,22 @@ class Webhooks:
         return self._post(charge) if self._by_chance(self._rates.duplicate) else heard
 
     def _post(self, charge: GatewayCharge) -> bool:
-        if self._function is None:
-            return False
-        body, signature = self._gateway.webhook(charge)
-        headers = {"content-type": "application/json; charset=utf-8", "stripe-signature": signature}
-        number, now = self._engine.invoker.next_number(), self._engine.clock.now()
-        event = proxy(Request("POST", PATH, headers=headers, body=body), PATH, {}, None, number, now)
-        try:
-            answer = self._engine.request(self._function, event)
-        except FunctionFailed:
-            return False
-        return isinstance(answer, dict) and answer.get("statusCode") == 200
+        return post(self._engine, *self._gateway.webhook(charge))
 
     def _by_chance(self, rate: float) -> bool:
         return self._random.random() < rate
+
+
+def post(engine: Engine, body: bytes, signature: str) -> bool:
+    """Deliver one message to the route of webhooks; whether it was heard."""
+    function = next((route.function for route in engine.wiring.routes if route.path == PATH), None)
+    if function is None:
+        return False
+    headers = {"content-type": "application/json; charset=utf-8", "stripe-signature": signature}
+    number, now = engine.invoker.next_number(), engine.clock.now()
+    event = proxy(Request("POST", PATH, headers=headers, body=body), PATH, {}, None, number, now)
+    try:
+        answer = engine.request(function, event)
+    except FunctionFailed:
+        return False
+    return isinstance(answer, dict) and answer.get("statusCode") == 200

@@ -163,6 +163,34 @@ class ChargeOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class GatewayRefund:
+    """A refund as the gateway keeps it. `key` is ours; None: it was made at the gateway itself, by a person."""
+
+    id: str
+    amount_minor: int
+    key: str | None = None
+    succeeded: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayDispute:
+    """A payer's objection to a charge. Once it is lost the money is back with the payer."""
+
+    id: str
+    amount_minor: int
+    status: Literal["open", "won", "lost"]
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """What the gateway says went back of one charge, or may still do so."""
+
+    refunds: tuple[GatewayRefund, ...] = ()
+    disputes: tuple[GatewayDispute, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CreditBalance:
     """A customer's credit in one currency, from credit memos and overpayments; never negative."""
 

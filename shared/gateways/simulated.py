@@ -10,10 +10,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from shared.domain.ids import derive_id
-from shared.domain.payment import ChargeOutcome, Payment
+from shared.domain.payment import ChargeOutcome, GatewayDispute, GatewayRefund, GivenBack, Payment
 from shared.gateways.decline_codes import is_hard
 from shared.gateways.webhooks import ATTEMPT, read_event, sign, verify
 from shared.ports import CardChoice, CardSetup, Clock, GatewayEvent, SavedCard
@@ -69,6 +69,8 @@ class SimulatedGateway:
         self._scripts: dict[str, list[str]] = {}
         self._charges: dict[str, GatewayCharge] = {}  # by idempotency key, in order
         self._refunds: dict[str, tuple[str, int, ChargeOutcome]] = {}  # key: charge, amount, answer
+        self._elsewhere: set[str] = set()  # the keys of those that a person made
+        self._disputes: dict[str, GatewayDispute] = {}  # by the charge's key
 
     @property
     def charges(self) -> tuple[GatewayCharge, ...]:
@@ -115,6 +117,61 @@ class SimulatedGateway:
         verify(body, signature, SIGNING_SECRET, self._clock.now())
         return read_event(body)
 
+    # ---- at the gateway itself ------------------------------------------------------------------
+
+    def refund_elsewhere(self, charge_id: str, amount_minor: int | None = None) -> str:
+        """A person gives money back at the gateway's own dashboard; the refund's id. Raises ValueError."""
+        charge = self._charge(charge_id)
+        left = charge.amount_minor - charge.refunded_minor
+        key = f"dashboard {charge_id} {len(self._refunds)}"
+        answer = self._refund(charge.idempotency_key, left if amount_minor is None else amount_minor, key)
+        if answer.status != "succeeded" or answer.gateway_id is None:
+            raise ValueError(f"{answer.code}")
+        self._refunds[key] = (charge.idempotency_key, left if amount_minor is None else amount_minor, answer)
+        self._elsewhere.add(key)
+        return answer.gateway_id
+
+    def dispute(self, charge_id: str, status: Literal["open", "won", "lost"] = "open") -> GatewayDispute:
+        """The payer objects to a charge, or it is decided who is right. Raises ValueError."""
+        charge = self._charge(charge_id)
+        if charge.status == "declined":
+            raise ValueError("no_such_charge")
+        known = self._disputes.get(charge.idempotency_key)
+        if known is not None and known.status != "open":
+            raise ValueError("dispute_closed")
+        amount = known.amount_minor if known else charge.amount_minor - charge.refunded_minor
+        dispute = GatewayDispute(derive_id("dp_", charge_id), amount, status, "product_not_received")
+        self._disputes[charge.idempotency_key] = dispute
+        return dispute
+
+    def attempt_of(self, reference: str) -> str | None:
+        return next((c.idempotency_key for c in self._charges.values() if _intent(c.id) == reference), None)
+
+    def given_back(self, payment: Payment) -> GivenBack:
+        made = [
+            GatewayRefund(answer.gateway_id or "", amount, None if key in self._elsewhere else key)
+            for key, (charge_key, amount, answer) in self._refunds.items()
+            if charge_key == payment.id and answer.status == "succeeded"
+        ]
+        dispute = self._disputes.get(payment.id)
+        return GivenBack(tuple(made), (dispute,) if dispute else ())
+
+    def reversal_webhook(self, charge_id: str, kind: str, id: str) -> tuple[bytes, str]:
+        """What Stripe tells of a refund (`charge.refunded`), or of a dispute, which names the charge only."""
+        charge = self._charge(charge_id)
+        thing: dict[str, Any] = {"id": id, "payment_intent": _intent(charge_id)}
+        if kind == "charge.refunded":
+            thing = {"id": charge_id, "object": "charge", "metadata": {ATTEMPT: charge.idempotency_key}}
+        return self._signed(derive_id("evt_", kind, id), kind, thing)
+
+    def _charge(self, charge_id: str) -> GatewayCharge:
+        found = next((c for c in self._charges.values() if c.id == charge_id), None)
+        if found is None:
+            raise ValueError("no_such_charge")
+        return found
+
+    # ---- cards ----------------------------------------------------------------------------------
+
     def start_card(self, customer_id: str, key: str, tokens: Sequence[str] = ()) -> CardSetup:
         """References say all by themselves: which customer, which card. So any process finishes what one began."""
         reference = f"{_setup_of(customer_id)}{derive_id('', key)}"
@@ -136,27 +193,26 @@ class SimulatedGateway:
     def webhook(self, charge: GatewayCharge) -> tuple[bytes, str]:
         """What Stripe would tell of a charge: the body, and its signature as of now. The same event each time."""
         declined = charge.status == "declined"
-        event = {
-            "id": derive_id("evt_", charge.id),
-            "object": "event",
-            "type": "payment_intent.payment_failed" if declined else "payment_intent.succeeded",
-            "created": int(charge.at.timestamp()),
-            "data": {
-                "object": {
-                    "id": charge.id,
-                    "object": "payment_intent",
-                    "status": "requires_payment_method" if declined else "succeeded",
-                    "metadata": {ATTEMPT: charge.idempotency_key},
-                }
-            },
+        thing = {
+            "id": charge.id,
+            "object": "payment_intent",
+            "status": "requires_payment_method" if declined else "succeeded",
+            "metadata": {ATTEMPT: charge.idempotency_key},
         }
-        body = json.dumps(event).encode()
+        kind = "payment_intent.payment_failed" if declined else "payment_intent.succeeded"
+        return self._signed(derive_id("evt_", charge.id), kind, thing)
+
+    def _signed(self, id: str, kind: str, thing: dict[str, Any]) -> tuple[bytes, str]:
+        body = json.dumps({"id": id, "object": "event", "type": kind, "data": {"object": thing}}).encode()
         return body, sign(body, SIGNING_SECRET, self._clock.now())
 
     def _refund(self, charge_key: str, amount_minor: int, key: str) -> ChargeOutcome:
         charge = self._charges.get(charge_key)
         if charge is None or charge.status == "declined":
             return ChargeOutcome("declined", code="no_such_charge", hard=True)
+        dispute = self._disputes.get(charge_key)
+        if dispute is not None and dispute.status != "won":
+            return ChargeOutcome("declined", code="charge_disputed", hard=True)
         refunded = charge.refunded_minor + amount_minor
         if amount_minor <= 0 or refunded > charge.amount_minor:
             return ChargeOutcome("declined", code="refund_exceeds_charge", hard=True)
@@ -186,6 +242,11 @@ class SimulatedGateway:
         )
         self._charges[payment.id] = charge
         return charge
+
+
+def _intent(charge_id: str) -> str:
+    """Where Stripe has a charge and the PaymentIntent it was made by, there is one thing here."""
+    return charge_id.replace("ch_", "pi_", 1)
 
 
 def _setup_of(customer_id: str) -> str:

@@ -15,18 +15,27 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
 import stripe
 
-from shared.domain.payment import ChargeOutcome, Payment
+from shared.domain.payment import ChargeOutcome, GivenBack, Payment
 from shared.gateways.secrets import SecretUnusable
 from shared.gateways.stripe_amounts import NotChargeable, stripe_amount
 from shared.gateways.stripe_cards import StripeCards
-from shared.gateways.stripe_outcomes import UNKNOWN, of_error, of_intent, of_refund, of_refund_error, wants_no_retry
+from shared.gateways.stripe_outcomes import (
+    REFUND,
+    UNKNOWN,
+    given_back_of,
+    of_error,
+    of_intent,
+    of_refund,
+    of_refund_error,
+    wants_no_retry,
+)
 from shared.gateways.webhooks import ATTEMPT, read_event, verify
 from shared.ports import CardSetup, Clock, GatewayEvent, SavedCard, Unavailable
 
@@ -47,7 +56,6 @@ PAGE: Final = 100  # Stripe's limit
 PAGES_MAX: Final = 20
 
 INVOICE: Final = "paidup_invoice"
-REFUND: Final = "paidup_refund"
 
 _TOKEN = re.compile(r"(?:(cus_[A-Za-z0-9_]{1,100})/)?((?:pm|card|src)_[A-Za-z0-9_]{1,100})")
 _NOT_PROCESSED = ChargeOutcome("failed", code="not_processed")
@@ -143,6 +151,28 @@ class StripeGateway:
             raise Unavailable(str(error)) from error
         verify(body, signature, secret, self._clock.now())
         return read_event(body)
+
+    def attempt_of(self, reference: str) -> str | None:
+        try:
+            intent = _plain(self.client().v1.payment_intents.retrieve(reference))
+        except stripe.InvalidRequestError:
+            return None
+        except (stripe.StripeError, SecretUnusable) as error:
+            raise Unavailable(f"Stripe cannot be asked: {type(error).__name__}") from error
+        attempt = (intent.get("metadata") or {}).get(ATTEMPT)
+        return attempt if isinstance(attempt, str) else None
+
+    def given_back(self, payment: Payment) -> GivenBack:
+        if payment.gateway_id is None:
+            return GivenBack()
+        asked = {"payment_intent": payment.gateway_id}
+        try:
+            client = self.client()
+            refunds = tuple(_all(client.v1.refunds.list, asked))
+            disputes = tuple(_all(client.v1.disputes.list, asked))
+        except (stripe.StripeError, TooMany, SecretUnusable) as error:
+            raise Unavailable(f"Stripe cannot be asked: {type(error).__name__}") from error
+        return given_back_of(refunds, disputes, payment.currency)
 
     # ---- cards ----------------------------------------------------------------------------------
 
@@ -245,14 +275,17 @@ def _closed(client: stripe.StripeClient, intent: Fields) -> ChargeOutcome | None
 
 def _first(fetch: Callable[[Any], object], request: Any, name: str, value: str) -> Fields | None:
     """The first object of a list whose metadata says so. Raises TooMany."""
+    return next((i for i in _all(fetch, request) if (i.get("metadata") or {}).get(name) == value), None)
+
+
+def _all(fetch: Callable[[Any], object], request: Any) -> Iterator[Fields]:
+    """The objects of a list, page by page as they are asked for. Raises TooMany."""
     asked = dict(request) | {"limit": PAGE}
     for _ in range(PAGES_MAX):
         page = _plain(fetch(asked))
-        for item in page.get("data") or ():
-            if (item.get("metadata") or {}).get(name) == value:
-                return dict(item)
+        yield from map(dict, page.get("data") or ())
         if not page.get("has_more") or not page.get("data"):
-            return None
+            return
         asked["starting_after"] = page["data"][-1]["id"]
     raise TooMany
 

@@ -22,6 +22,13 @@ class NotChargeable(Exception):
         self.code = code
 
 
+def minor_amount(amount: int, currency: str) -> int:
+    """Our number for one of Stripe's, the other way round; half-up where Stripe counts finer."""
+    ours = 10 ** exponent(currency)
+    theirs = 10 ** STRIPE_EXPONENTS.get(currency, exponent(currency))
+    return int((2 * amount * ours + theirs) // (2 * theirs))
+
+
 def stripe_amount(amount_minor: int, currency: str) -> int:
     """The number to send. Raises NotChargeable for what Stripe has no number for: never a rounded amount."""
     ours = exponent(currency)

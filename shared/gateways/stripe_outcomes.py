@@ -7,16 +7,18 @@ and https://docs.stripe.com/payments/paymentintents/lifecycle.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal
 
 import requests
 import stripe
 from urllib3.exceptions import NewConnectionError
 
-from shared.domain.payment import ChargeOutcome
+from shared.domain.payment import ChargeOutcome, GatewayDispute, GatewayRefund, GivenBack
 from shared.gateways.decline_codes import is_hard
+from shared.gateways.stripe_amounts import minor_amount
 
+REFUND: Final = "paidup_refund"  # name in the metadata of a refund, of its key
 AUTHENTICATION_REQUIRED: Final = "authentication_required"
 UNKNOWN: Final = ChargeOutcome("unknown")
 CODE_CHARS_MAX: Final = 64
@@ -46,6 +48,29 @@ def of_refund(refund: Fields) -> ChargeOutcome:
     if status in ("failed", "canceled"):
         return ChargeOutcome("declined", id, _code(refund.get("failure_reason"), "refund_failed"), hard=True)
     return ChargeOutcome("unknown", id)
+
+
+def given_back_of(refunds: Iterable[Fields], disputes: Iterable[Fields], currency: str) -> GivenBack:
+    """The refunds and disputes of one PaymentIntent. A refund that waits for a person to act is not yet any."""
+    return GivenBack(
+        tuple(
+            GatewayRefund(r["id"], minor_amount(r["amount"], currency), (r.get("metadata") or {}).get(REFUND),
+                          of_refund(r).status == "succeeded")
+            for r in refunds if r.get("status") != "requires_action"
+        ),
+        tuple(
+            GatewayDispute(d["id"], minor_amount(d["amount"], currency), _dispute(d), d.get("reason"))
+            for d in disputes
+        ),
+    )  # fmt: skip
+
+
+def _dispute(dispute: Fields) -> Literal["open", "won", "lost"]:
+    """An inquiry that was closed, and a dispute that was headed off, cost nothing either."""
+    status = dispute.get("status")
+    if status == "lost":
+        return "lost"
+    return "won" if status in ("won", "warning_closed", "prevented") else "open"
 
 
 def of_error(error: stripe.StripeError) -> ChargeOutcome:

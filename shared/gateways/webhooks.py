@@ -21,12 +21,14 @@ from shared.ports import Forged, GatewayEvent
 
 ATTEMPT: Final = "paidup_attempt"  # the attempt's id in the metadata of what was made for it
 SUCCEEDED: Final = frozenset({"payment_intent.succeeded", "charge.succeeded"})
+REVERSALS: Final = ("charge.refund", "charge.dispute.", "refund.")  # how events on money that goes back begin
 TOLERANCE_SECONDS: Final = 300  # a message older than this may be one that somebody recorded
 SCHEME: Final = "v1"
 HEADER_CHARS_MAX: Final = 2_000
 
 _SECONDS = re.compile(r"[0-9]{1,12}")
 _EVENT_ID = re.compile(r"evt_[A-Za-z0-9_]{1,120}")
+_INTENT_ID = re.compile(r"pi_[A-Za-z0-9_]{1,120}")
 _ATTEMPT_ID = re.compile(r"pay_[A-Za-z0-9_-]{1,64}")
 
 
@@ -58,9 +60,17 @@ def read_event(body: bytes) -> GatewayEvent:
     id = event.get("id") if isinstance(event, dict) else None
     if not isinstance(id, str) or not _EVENT_ID.fullmatch(id):
         raise Forged("the message is no event")
-    attempt = _inside(event, "data", "object", "metadata", ATTEMPT)
-    known = isinstance(attempt, str) and _ATTEMPT_ID.fullmatch(attempt)
-    return GatewayEvent(id, attempt if known else None, succeeded=event.get("type") in SUCCEEDED)
+    attempt = _like(_ATTEMPT_ID, _inside(event, "data", "object", "metadata", ATTEMPT))
+    reference = _like(_INTENT_ID, _inside(event, "data", "object", "payment_intent"))
+    kind = str(event.get("type"))
+    reversal = kind.startswith(REVERSALS)
+    return GatewayEvent(
+        id, attempt, succeeded=kind in SUCCEEDED, reversal=reversal, reference=reference if reversal else None
+    )
+
+
+def _like(pattern: re.Pattern[str], value: object) -> str | None:
+    return value if isinstance(value, str) and pattern.fullmatch(value) else None
 
 
 def _inside(value: Any, *path: str) -> Any:

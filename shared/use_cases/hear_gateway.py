@@ -14,6 +14,7 @@ from shared.domain.records import HeardEvent
 from shared.ports import Conflict, GatewayEvent, Ports, Save
 from shared.use_cases.charge_invoice import retry_later
 from shared.use_cases.refund_payment import ask_again, settle_refund
+from shared.use_cases.reversals import take_back
 from shared.use_cases.settle_payment import settle
 
 KEPT: Final = timedelta(days=7)  # the gateway tells an event again for three days
@@ -22,22 +23,33 @@ Heard = Literal["settled", "nothing_new", "repeated", "ignored", "too_early"]
 
 
 def hear_gateway(body: bytes, signature: str, ports: Ports) -> Heard:
-    """Settle the attempt or refund that a webhook concerns, if it is open, or took money after all.
+    """Settle the attempt or refund that a webhook concerns, if it is open, or took money after all; and write down what
+    was given back or disputed at the gateway itself.
 
     `ignored` is what concerns no attempt of ours, `too_early` what the gateway itself could not confirm yet: the event
     is not remembered, and the attempt is asked about at its time. Raises Forged, and Unavailable to be told again.
     """
     event = ports.gateway.hear(body, signature)
-    payment = ports.store.get(Payment, event.payment_id) if event.payment_id else None
+    payment = _concerned(event, ports)
     if payment is None:
         return "ignored"
     if ports.store.get(HeardEvent, event.id) is not None:
         return "repeated"
     belied = event.succeeded and payment.status in ("failed", "declined")
     heard = _settled(payment, ports) if payment.awaited or belied else "nothing_new"
+    if event.reversal and heard != "too_early" and take_back(payment.id, ports):
+        heard = "settled"
     if heard != "too_early":
         _remember(event, ports)
     return heard
+
+
+def _concerned(event: GatewayEvent, ports: Ports) -> Payment | None:
+    """The attempt that an event names, or the one that its charge was made for: disputes name only that."""
+    payment_id = event.payment_id
+    if payment_id is None and event.reference is not None:
+        payment_id = ports.gateway.attempt_of(event.reference)
+    return ports.store.get(Payment, payment_id) if payment_id else None
 
 
 def _settled(payment: Payment, ports: Ports) -> Heard:

@@ -89,7 +89,7 @@ def _refund(
         raise Invalid("amount", "must be more than zero")
     if amount > left:
         raise Invalid("amount", f"at most {format_minor(left, payment.currency)} of payment {payment.id} is left")
-    credit, reopened = _sources(payment, amount, balance)
+    credit, reopened = sources_of(payment, amount, balance)
     return Refund(refund_id, len(payment.refunds) + 1, amount, "pending", now, by, credit, reopened)
 
 
@@ -106,7 +106,9 @@ def _check_state(payment: Payment) -> None:
         raise Refused("too_many", f"payment {payment.id} has {REFUNDS_MAX} refunds, which is as many as it can have")
 
 
-def _sources(payment: Payment, amount_minor: int, balance: CreditBalance | None) -> tuple[int, tuple[Allocation, ...]]:
+def sources_of(
+    payment: Payment, amount_minor: int, balance: CreditBalance | None
+) -> tuple[int, tuple[Allocation, ...]]:
     """Where the money comes from: first from the credit it brought, as far as that is unspent, then from invoices."""
     credit = min(amount_minor, payment.credit_left_minor, balance.amount_minor if balance else 0)
     reopened: list[Allocation] = []
@@ -131,7 +133,7 @@ def _opened(payment: Payment, refund: Refund, balance: CreditBalance | None, por
         opened = payment.refund_opened(refund, next_check(0, refund.at))
     else:
         opened = payment.refund_opened(refund, None).refund_now(replace(refund, status="succeeded"))
-        changes += _reopened(refund.reopened, ports)
+        changes += reopened_by(refund.reopened, ports)
     ports.store.commit(Save(opened), *changes)
     return replace(opened, version=payment.version + 1)
 
@@ -168,13 +170,13 @@ def _settlement(
     settled = payment.refund_now(now)
     changes: list[Change] = [Save(settled)]
     if done:
-        changes += _reopened(refund.reopened, ports)
+        changes += reopened_by(refund.reopened, ports)
     elif refund.credit_minor:
         changes.append(Save(grown_credit(payment.customer_id, payment.currency, refund.credit_minor, ports)))
     return changes, settled
 
 
-def _reopened(parts: Sequence[Allocation], ports: Ports) -> list[Change]:
+def reopened_by(parts: Sequence[Allocation], ports: Ports) -> list[Change]:
     """The invoices with what is given back owed again. If it is already, the payment has changed too: Conflict."""
     invoices = [invoice_of(ports, part.invoice_id) for part in parts]
     if any(part.amount_minor > i.total_minor - i.residual_minor for part, i in zip(parts, invoices, strict=True)):

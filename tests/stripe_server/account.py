@@ -81,6 +81,7 @@ class Account:
         self.calls: list[Call] = []
         self.intents: dict[str, dict] = {}
         self.refunds: dict[str, dict] = {}
+        self.disputes: dict[str, dict] = {}
         self.setups: dict[str, dict] = {}
         self.customers: dict[str, dict] = {}
         self.methods: dict[str, dict] = {}
@@ -188,6 +189,7 @@ class Account:
             ("POST", "refunds"): self._create_refund,
             ("GET", "refunds"): self._list_refunds,
             ("GET", "refunds", "{}"): lambda form, id: _found(self.refunds, id),
+            ("GET", "disputes"): self._list_disputes,
             ("POST", "customers"): self._create_customer,
             ("POST", "setup_intents"): self._create_setup,
             ("GET", "setup_intents", "{}"): self._retrieve_setup,
@@ -297,10 +299,35 @@ class Account:
         }  # fmt: skip
         self.refunds[refund["id"]] = refund
         self._tell("refund.created", refund)
+        charge = {"object": "charge", "metadata": intent["metadata"], "payment_intent": intent["id"]}
+        self._tell("charge.refunded", charge)
         return dict(refund)
 
     def _list_refunds(self, form: dict) -> dict:
         return _page([r for r in self.refunds.values() if r["payment_intent"] == form.get("payment_intent")], form)
+
+    def refund_at_dashboard(self, intent_id: str, amount: int) -> dict:
+        """What a person does at Stripe itself: nothing of it carries our metadata, but the charge that it is of."""
+        with self._lock:
+            return self._create_refund({"payment_intent": intent_id, "amount": str(amount)})
+
+    def dispute(self, intent_id: str, status: str = "needs_response") -> dict:
+        """The payer objects, or it is decided who is right."""
+        known = next((d for d in self.disputes.values() if d["payment_intent"] == intent_id), None)
+        if known is not None:
+            known["status"] = status
+            self._tell("charge.dispute.closed", known)
+            return known
+        made = {
+            "id": self._id("dp"), "object": "dispute", "amount": self.intents[intent_id]["amount"], "charge": "ch_1",
+            "payment_intent": intent_id, "status": status, "reason": "fraudulent", "metadata": {},
+        }  # fmt: skip
+        self.disputes[made["id"]] = made
+        self._tell("charge.dispute.created", made)
+        return made
+
+    def _list_disputes(self, form: dict) -> dict:
+        return _page([d for d in self.disputes.values() if d["payment_intent"] == form.get("payment_intent")], form)
 
     # ---- cards ----------------------------------------------------------------------------------
 
