@@ -77,6 +77,11 @@ format: $(INSTALLED)  ## put the code into shape
 bench: $(INSTALLED)  ## what an invoice costs: CPU, AWS calls, DynamoDB's units
 	$(BIN)/python -m benchmarks.lifecycle $(ARGS)
 
+# ---- documents that are made --------------------------------------------------------------------
+.PHONY: access
+access: $(INSTALLED)  ## write docs/ACCESS.md, the table of routes and roles
+	$(BIN)/python -m infra.access
+
 # ---- locks --------------------------------------------------------------------------------------
 LAYERS  := core documents
 COMPILE_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

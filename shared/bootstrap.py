@@ -5,7 +5,7 @@ Adapters open nothing until they are used, so a function needs only the variable
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from shared.config import Config
@@ -39,6 +39,11 @@ def install(replacement: Ports) -> None:
     """Use these from now on: tests and the local cloud bring their own."""
     global _installed
     _installed = replacement
+
+
+def token_claims() -> Mapping[str, str]:
+    """What the claims of a person's token must be in this deployment."""
+    return Config().token_claims
 
 
 def audited(ports: Ports, request: AuditedRequest) -> Ports:

@@ -61,6 +61,12 @@ class Config:
         return self._required("GATEWAY_SECRET", "ARN of the gateway's keys")
 
     @property
+    def token_claims(self) -> Mapping[str, str]:
+        """What a person's token must say of itself: who issued it, and for which client. Only the API is told."""
+        wanted = {"iss": self.environ.get("USERS_ISSUER"), "aud": self.environ.get("USERS_CLIENT")}
+        return {name: value for name, value in wanted.items() if value}
+
+    @property
     def region(self) -> str:
         """Lambda sets AWS_REGION; other places at least AWS_DEFAULT_REGION."""
         return self.environ.get("AWS_REGION") or self._required("AWS_DEFAULT_REGION", "region of the stack")

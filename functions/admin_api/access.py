@@ -54,12 +54,18 @@ def needed_role(method: str, path: str) -> Role:
     return NEEDS.get((method, path), "viewer" if method == "GET" else "operator")
 
 
-def caller_of(event: Mapping[str, Any]) -> Caller:
-    """The caller that the authorizer vouches for. Raises NotAuthenticated."""
+def caller_of(event: Mapping[str, Any], wanted: Mapping[str, str]) -> Caller:
+    """The caller that the authorizer vouches for. Raises NotAuthenticated.
+
+    `wanted` are claims that must be so. An access token is turned away: it names a client's rights, and neither the
+    person nor, by `aud`, whom it is meant for. API Gateway should have done so already.
+    """
     authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
     claims = authorizer.get("claims") or {}
     name = claims.get("email") or claims.get("cognito:username") or claims.get("username") or claims.get("sub")
-    if not claims:
+    if not claims or claims.get("token_use", "id") != "id":
+        raise NotAuthenticated
+    if any(claims.get(claim) != value for claim, value in wanted.items()):
         raise NotAuthenticated
     groups = _groups(claims.get("cognito:groups"))
     held = [role for role in ROLES if role in groups]

@@ -79,7 +79,7 @@ def page_of(
         page = source.fetch(at.after, size)
         fresh = [x for x in page.items if source.place(x) > at.place]
         found += [(_At(at.source, at.after, source.place(x)), y) for x, y in keep(fresh)]
-        at = _At(at.source, page.cursor) if page.cursor is not None else _At(at.source + 1)
+        at = _At(at.source, page.cursor, at.place) if page.cursor is not None else _At(at.source + 1)
     taken = _light_enough([y for _, y in found[:wanted]], weigh)
     if len(found) > taken:
         at = found[taken - 1][0]

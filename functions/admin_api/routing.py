@@ -17,7 +17,7 @@ from functions.admin_api.access import Caller, caller_of, needed_role
 from functions.admin_api.calls import JSON_TYPE, Answer, Call, Filters
 from functions.admin_api.once import answered_once, created_once
 from functions.admin_api.problems import Problem, TooLarge, problem_of
-from shared.bootstrap import audited, ports
+from shared.bootstrap import audited, ports, token_claims
 from shared.contracts.api_fields import Body, Empty, Findings, harmless, identifier, read_body, refuse
 from shared.contracts.api_json import Malformed, dumps, loads
 from shared.domain.audit import AuditedRequest
@@ -127,7 +127,7 @@ def _stack(error: Exception) -> list[str]:
 
 
 def _answer(made: Endpoint, event: Mapping[str, Any], parameters: Mapping[str, str]) -> Answer:
-    caller = Caller("", None) if made.public else caller_of(event)
+    caller = Caller("", None) if made.public else caller_of(event, token_claims())
     if not made.public:
         caller.must_be(needed_role(made.method, made.path))
     for name, value in parameters.items():

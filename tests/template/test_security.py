@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from http import HTTPStatus
 
 import pytest
 
@@ -97,6 +99,44 @@ def test_the_authorizer_is_the_user_pool_of_the_stack_which_nobody_can_sign_up_t
         "operator",
         "admin",
     }
+
+
+def test_the_authorizer_takes_id_tokens_and_the_function_knows_whose(template, wiring):
+    (api,) = template.of("AWS::ApiGateway::RestApi")
+    (pool,), (client,) = template.of("AWS::Cognito::UserPool"), template.of("AWS::Cognito::UserPoolClient")
+    body = api.properties["Body"]
+    assert body["components"]["securitySchemes"]["Cognito"]["x-amazon-apigateway-authtype"] == "cognito_user_pools"
+    asked = [o["security"] for path in body["paths"].values() for o in path.values() if "security" in o]
+    # With scopes it would take access tokens, which do not say whom they are for.
+    assert all(scheme in ({"Cognito": []}, {"NONE": []}) for schemes in asked for scheme in schemes)
+    function = wiring.functions["AdminApiFunction"]
+    assert function.env["USERS_ISSUER"].endswith(f"/{pool.name}")
+    assert function.env["USERS_ISSUER"].startswith("https://cognito-idp.eu-central-1.")
+    assert function.env["USERS_CLIENT"] == client.name
+    assert client.properties["WriteAttributes"] == ["name"]
+
+
+def test_whatever_api_gateway_refuses_by_itself_is_a_problem_of_that_status(template):
+    (api,) = template.of("AWS::ApiGateway::RestApi")
+    said = api.properties["Body"]["x-amazon-apigateway-gateway-responses"]
+    assert {"UNAUTHORIZED", "EXPIRED_TOKEN", "ACCESS_DENIED", "REQUEST_TOO_LARGE", "THROTTLED"} < set(said)
+    assert {"DEFAULT_4XX", "DEFAULT_5XX"} < set(said), "what is not named here is answered by the default"
+    for name, response in said.items():
+        problem = json.loads(response["responseTemplates"]["application/json"])
+        assert problem["status"] == int(response["statusCode"]), name
+        assert problem["title"] == HTTPStatus(problem["status"]).phrase or problem["status"] == 413, name
+        assert set(problem) == {"type", "title", "status", "detail"}, name
+        headers = response["responseParameters"]
+        assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'", name
+        assert ("gatewayresponse.header.WWW-Authenticate" in headers) == (problem["status"] == 401), name
+        assert ("gatewayresponse.header.Retry-After" in headers) == (problem["status"] in (429, 503)), name
+
+
+def test_every_route_is_throttled(template):
+    (stage,) = template.of("AWS::ApiGateway::Stage")
+    (settings,) = stage.properties["MethodSettings"]
+    assert (settings["ResourcePath"], settings["HttpMethod"]) == ("/*", "*")
+    assert 0 < settings["ThrottlingRateLimit"] <= settings["ThrottlingBurstLimit"]
 
 
 def test_only_this_api_may_invoke_the_functions_behind_it_and_one_of_them_only_by_its_one_route(template):
