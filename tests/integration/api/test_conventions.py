@@ -7,6 +7,7 @@ import json
 import pytest
 
 from functions.admin_api.access import NEEDS, ROLES, needed_role
+from functions.admin_api.calls import JSON_TYPE
 from functions.admin_api.routing import BODY_BYTES_MAX, ENDPOINTS
 
 GUARDED = [e for e in ENDPOINTS if not e.public]
@@ -109,7 +110,7 @@ def test_a_body_that_is_too_large_is_refused_unread(api):
 def test_unknown_fields_and_query_parameters_are_named(api, endpoint):
     path = filled(endpoint.path)
     assert api(endpoint.method, f"{path}?colour=red", {}).fields == ["colour"]
-    if endpoint.method != "GET" and not endpoint.merges:
+    if endpoint.method != "GET" and not endpoint.merges and endpoint.takes == JSON_TYPE:
         assert "colour" in api(endpoint.method, path, {"colour": "red"}).fields
 
 
