@@ -103,9 +103,6 @@ class Once:
     nonce: str
     marks: frozenset[str]
 
-    def showed(self, *facts: object) -> bool:
-        return mark_of(*facts) in self.marks
-
 
 def digest_of(token: str) -> str:
     """What is stored of a token. Anything that cannot be a token has the digest of nothing that is stored."""

@@ -16,7 +16,6 @@ from typing import Literal
 
 from shared.domain.customer import Customer
 from shared.domain.errors import Invalid, NotFound
-from shared.domain.ids import derive_id
 from shared.domain.invoice import Invoice
 from shared.domain.pay_link import KEPT_SUBMITTED, Asked, NotPaid, Submission
 from shared.domain.payment import Payment, PaymentMethod
@@ -25,6 +24,7 @@ from shared.use_cases.autopay_rules import Choice
 from shared.use_cases.charge_invoice import open_attempt, read_for_charge
 from shared.use_cases.lookups import CONFLICT_RETRIES
 from shared.use_cases.settle_payment import attempts_of, card_use, settle
+from shared.use_cases.submissions import submission_id
 
 INVOICES_MAX = 100  # in one submission
 WORK_MAX = timedelta(seconds=15)  # begun in one request, which API Gateway ends after 29; the rest is gone on with
@@ -39,10 +39,6 @@ class Result:
     invoice_id: str
     payment: Payment | None = None
     reason: Reason | None = None
-
-
-def submission_id(customer_id: str, nonce: str) -> str:
-    return derive_id("sub_", customer_id, nonce)
 
 
 def pay_invoices(

@@ -25,7 +25,7 @@ FRESH_EVERY = "%Y-%m-%dT%H"  # one fresh link an hour, whoever asks
 
 def new_link(customer: Customer, settings: Settings, ports: Ports) -> tuple[str, PayLink]:
     """A token, and the link to be stored in the transaction that hands it out."""
-    token = ports.ids.new("")
+    token = ports.ids.new("") + ports.ids.new("")  # 256 bits: a link is on paper and in mailboxes for long
     expires_at = ports.clock.now() + timedelta(days=settings.pay_link.expires_days)
     return token, PayLink(digest_of(token), customer.id, customer.pay_epoch, expires_at)
 

@@ -13,8 +13,9 @@ from shared.domain.errors import Invalid, NotFound
 from shared.domain.pay_link import Asked, Submission
 from shared.domain.payment import Payment
 from shared.ports import Conflict, Unavailable
-from shared.use_cases.pay_invoices import INVOICES_MAX, WORK_MAX, pay_invoices, results_of, submission_id
+from shared.use_cases.pay_invoices import INVOICES_MAX, WORK_MAX, pay_invoices, results_of
 from shared.use_cases.reconcile_payments import reconcile_payments
+from shared.use_cases.submissions import submission_id
 from tests.integration.ledger import assert_balanced
 from tests.integration.stage import TODAY, Meddling, Stage
 

@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 import pytest
 
+PAY_PAGE = "PayPageFunction"  # behind a link whose token is the key
 OPEN_ROUTES = {("GET", "/v1/health"), ("POST", "/webhooks/gateway")}  # the latter is signed by the gateway
 
 # A star in a resource is an error but for these, each reviewed: what stands before it is one function's own log
@@ -84,8 +85,23 @@ def test_a_function_writes_only_to_its_own_log_group_which_is_not_kept_for_ever(
 
 
 def test_every_route_of_the_api_needs_a_token_except_health_and_what_is_signed(wiring):
-    assert {(r.method, r.path) for r in wiring.routes if r.authorizer is None} == OPEN_ROUTES
-    assert {r.authorizer for r in wiring.routes if (r.method, r.path) not in OPEN_ROUTES} == {"Cognito"}
+    others = [r for r in wiring.routes if r.function != PAY_PAGE]
+    assert {(r.method, r.path) for r in others if r.authorizer is None} == OPEN_ROUTES
+    assert {r.authorizer for r in others if (r.method, r.path) not in OPEN_ROUTES} == {"Cognito"}
+
+
+def test_the_customer_s_page_and_nothing_else_is_behind_a_link(wiring):
+    pages = [r for r in wiring.routes if r.path.startswith("/pay/")]
+    assert pages
+    assert {(r.function, r.authorizer) for r in pages} == {(PAY_PAGE, None)}
+    assert {r.path for r in wiring.routes if r.function == PAY_PAGE} == {r.path for r in pages}
+
+
+def test_what_anybody_may_send_from_a_page_is_throttled_harder_than_the_rest(template):
+    (stage,) = template.of("AWS::ApiGateway::Stage")
+    rates = {(s["ResourcePath"], s["HttpMethod"]): s["ThrottlingRateLimit"] for s in stage.properties["MethodSettings"]}
+    for path in ("/pay/{token}", "/pay/{token}/cards", "/pay/{token}/renew"):
+        assert rates["/" + path.replace("/", "~1"), "POST"] < rates["/*", "*"]  # as API Gateway writes a path
 
 
 def test_the_authorizer_is_the_user_pool_of_the_stack_which_nobody_can_sign_up_to(template):
@@ -147,6 +163,7 @@ def test_only_this_api_may_invoke_the_functions_behind_it_and_one_of_them_only_b
     assert sources == {
         "AdminApiFunction": f"{api.name}/live/*",
         "AutopayWebhookFunction": f"{api.name}/live/POST/webhooks/gateway",
+        PAY_PAGE: f"{api.name}/live/*/pay/*",
     }
     assert len(sources) == len(by_gateway)
     by_rules = [p for p in granted if p["Principal"] == "events.amazonaws.com"]

@@ -84,7 +84,9 @@ def test_the_routes_of_the_template_are_those_of_the_api(wiring):
     routes = [r for r in wiring.routes if r.function == "AdminApiFunction"]
     named = {(r.method, re.sub(r"\{\w+\}", "{}", r.path)): r.authorizer is None for r in routes}
     assert named == answered
-    others = {(r.method, r.path, r.function) for r in wiring.routes if r not in routes}
+    pages = {(r.method, r.path) for r in wiring.routes if r.function == "PayPageFunction"}
+    assert pages == importlib.import_module("functions.pay_page.app").ROUTES
+    others = {(r.method, r.path, r.function) for r in wiring.routes if r not in routes and r.path[:5] != "/pay/"}
     assert others == {("POST", "/webhooks/gateway", "AutopayWebhookFunction")}
 
 

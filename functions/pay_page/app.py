@@ -1,0 +1,140 @@
+"""The customer's page: behind a link, without a password. GET and HEAD write nothing; only forms of the page act.
+
+PRODUCT 11, API.md `/pay/{token}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from functions.pay_page import forms
+from functions.pay_page.rendering import asset, pdf
+from functions.pay_page.requests import PageRequest, Unreadable, read_request
+from functions.pay_page.views import Answer, account_page, autopay_page, cards_page, message_page, result_page
+from shared.bootstrap import ports
+from shared.domain.customer import Customer
+from shared.domain.errors import NotFound
+from shared.domain.pay_link import NoEntry, StalePage
+from shared.observability import observed, report
+from shared.ports import Conflict, Ports, Unavailable
+from shared.use_cases.pay_invoices import results_of, submission_of
+from shared.use_cases.pay_links import open_link, send_fresh_link
+from shared.use_cases.pay_page import own_account, own_document, own_invoice, own_rules
+
+Handler = Callable[[PageRequest, Customer, Ports], Answer]
+
+
+def _account(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
+    return account_page(request, own_account(customer, ports), ports)
+
+
+def _result(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
+    submission = submission_of(customer.id, request.parameters.get("id", ""), ports)
+    invoices = {a.invoice_id: own_invoice(customer, a.invoice_id, ports) for a in submission.asked}
+    return result_page(request, own_account(customer, ports), results_of(submission, ports), invoices)
+
+
+def _document(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
+    file = request.parameters.get("file", "")
+    content = own_document(customer, file.removesuffix(".pdf"), ports) if file.endswith(".pdf") else None
+    if content is not None:
+        return pdf(content, file)
+    if not file.endswith(".pdf"):
+        raise NotFound("invoice", file)
+    later = message_page(request, 503, "The invoice is being made", "Please try again in a moment.", back=True)
+    return {**later, "headers": {**later["headers"], "Retry-After": "5"}}
+
+
+def _cards(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
+    return cards_page(request, own_account(customer, ports), ports)
+
+
+def _autopay(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
+    return autopay_page(request, own_account(customer, ports), own_rules(customer, ports), ports)
+
+
+HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {
+    ("GET", "/pay/{token}"): _account,
+    ("POST", "/pay/{token}"): forms.pay,
+    ("GET", "/pay/{token}/promise"): _account,
+    ("POST", "/pay/{token}/promise"): forms.promise,
+    ("GET", "/pay/{token}/results/{id}"): _result,
+    ("POST", "/pay/{token}/results/{id}"): forms.go_on_paying,
+    ("GET", "/pay/{token}/invoices/{file}"): _document,
+    ("GET", "/pay/{token}/cards"): _cards,
+    ("POST", "/pay/{token}/cards"): forms.card,
+    ("GET", "/pay/{token}/autopay"): _autopay,
+    ("POST", "/pay/{token}/autopay"): forms.autopay,
+}
+ASSET: Final = ("GET", "/pay/assets/{file}")
+RENEW: Final = ("POST", "/pay/{token}/renew")
+ROUTES: Final = frozenset({*HANDLERS, ASSET, RENEW})
+
+
+@observed
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    try:
+        request = read_request(event)
+    except Unreadable as wrong:
+        return message_page(PageRequest("GET", "", ""), 400, "That did not arrive as a form", str(wrong))
+    try:
+        return _answered(request)
+    except NoEntry as closed:
+        report(f"pay_link_{closed.reason}")
+        return _closed(request, closed)
+    except StalePage:
+        report("pay_form_refused")
+        return message_page(
+            request, 403, "This form cannot be used any more",
+            "Nothing was done. Please open your page again and repeat what you wanted to do.", back=True,
+        )  # fmt: skip
+    except NotFound:
+        return message_page(request, 404, "There is no such thing here", "Nothing was done.", back=True)
+    except (Conflict, Unavailable):
+        report("pay_page_busy")
+        later = message_page(request, 503, "Please try again in a moment", "We could not do that just now.", back=True)
+        return {**later, "headers": {**later["headers"], "Retry-After": "5"}}
+
+
+def _answered(request: PageRequest) -> Answer:
+    key = (request.method, request.resource)
+    if key == ASSET:
+        found = asset(request.parameters.get("file", ""))
+        return found or message_page(request, 404, "There is no such thing here")
+    if key == RENEW:
+        return _renewed(request)
+    handler = HANDLERS.get(key)
+    if handler is None:
+        raise NoEntry("unknown")
+    everything = ports()
+    return handler(request, open_link(request.token, everything), everything)
+
+
+def _renewed(request: PageRequest) -> Answer:
+    """The answer is the same whether a mail goes out, one went within the hour, or there is no address for it."""
+    request.fields.only(())
+    report("pay_link_renewed" if send_fresh_link(request.token, ports()) else "pay_link_not_renewed")
+    return message_page(
+        request, 200, "Look into your mailbox",
+        "If there is an e-mail address on file, a fresh link is on its way to it. It can take a few minutes.",
+        "Nothing came? Please write to whoever sends you the invoices.",
+    )  # fmt: skip
+
+
+def _closed(request: PageRequest, closed: NoEntry) -> Answer:
+    if closed.reason == "expired":
+        return message_page(
+            request, 410, "This link has expired",
+            "Links work for a while only, so that an old mail opens nobody's account.",
+            "We can send a fresh one to the e-mail address that we have on file.", renew=True,
+        )  # fmt: skip
+    if closed.reason == "revoked":
+        return message_page(
+            request, 410, "This link does not work any more",
+            "It was withdrawn. Please use the link in a newer mail, or ask whoever sends you the invoices.",
+        )  # fmt: skip
+    return message_page(
+        request, 404, "This link leads nowhere",
+        "Please check that you copied all of it, or open it from the mail again.",
+    )  # fmt: skip

@@ -1,0 +1,585 @@
+"""The customer's page, as a browser without script, a mail scanner and a forger find it. PRODUCT 11, QUALITY."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from infra.local.cloud import LocalCloud
+from shared.domain.pay_link import PayLink, digest_of
+from tests.integration.browser import Browser
+from tests.integration.world import World
+
+LINK = re.compile(r"http://127\.0\.0\.1:8642/pay/\w+")
+
+
+@pytest.fixture
+def world(wiring):
+    with LocalCloud("memory", wiring=wiring) as cloud:
+        world = World(cloud)
+        yield world
+        world.assert_well()
+
+
+@pytest.fixture
+def browser(world):
+    return Browser(world.cloud)
+
+
+def link_of(world, customer):
+    return world.post(f"/v1/customers/{customer}/pay-link")["url"]
+
+
+def scene(world, invoices=2, cards=1):
+    """A customer with invoices and a card, and a link to his page."""
+    acme = world.customer(id="cus_acme", name="Acme Ltd", email="ap@acme.example")
+    made = [world.invoice(acme, f"10{n}.00") for n in range(invoices)]
+    for _ in range(cards):
+        world.card(acme)
+    world.settle()
+    return acme, made, link_of(world, acme)
+
+
+def choose(page, invoices=None, method=None):
+    """What a person sends: the page's value, the boxes, and how to pay."""
+    form = page.forms[0]
+    chosen = form.offers("invoice_id") if invoices is None else invoices
+    method = form.offers("payment_method_id")[0] if method is None else method
+    return [("once", form.value("once")), *[("invoice_id", i) for i in chosen], ("payment_method_id", method)]
+
+
+def dump(world):
+    return world.cloud.ports.store.dump(), world.charges(), len(world.emails())
+
+
+def token_of(link):
+    return link.rpartition("/")[2]
+
+
+# ---- looking ---------------------------------------------------------------------------------------------------
+
+
+def test_the_page_shows_what_is_open_with_everything_chosen_but_how_to_pay(world, browser):
+    acme, (first, second), link = scene(world)
+    world.put(f"/v1/invoices/{second}/hold", {"reason": "dispute"})
+    world.invoice(acme, "500", currency="JPY")
+    world.post(f"/v1/customers/{acme}/pay-link")
+    page = browser.get(link)
+    assert page.status == 200
+    for said in ("Acme Ltd", "USD 201.00", "JPY 500", "USD 100.00", "on hold", "Visa ending in 4242"):
+        assert said in page.text
+    form = page.forms[0]
+    assert form.action == f"/pay/{token_of(link)}"
+    assert second in form.offers("invoice_id")
+    assert second not in [v for n, v in form.fields if n == "invoice_id"]
+    assert first in [v for n, v in form.fields if n == "invoice_id"]
+    assert form.value("payment_method_id") is None
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_credit_and_a_customer_with_nothing_to_pay_are_told_so(world, browser):
+    acme, _, link = scene(world, invoices=0)
+    world.pays(acme, "12.34")
+    page = browser.get(link)
+    assert "Nothing to pay" in page.text
+    assert "USD 12.34" in page.text
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_opening_whatever_the_page_links_to_writes_nothing(world, browser, method):
+    _, _, link = scene(world)
+    before, seen, todo = dump(world), set(), [link]
+    while todo:
+        url = todo.pop()
+        seen.add(url)
+        shown = browser.get(url, method)
+        assert shown.status == 200, url
+        todo += [u for u in browser.get(url).links if u.startswith("/pay/") and u not in seen]
+    assert len(seen) >= 5  # the page, its tabs, two documents
+    assert dump(world) == before
+
+
+def test_what_browsers_are_told_keeps_the_page_to_itself(world, browser):
+    _, _, link = scene(world)
+    for url in (link, f"{link}/cards", f"{link}/autopay", f"{link}x"):
+        headers = browser.get(url).headers
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert "<script" not in browser.get(url).html
+        assert "style=" not in browser.get(url).html
+    style = browser.get("/pay/assets/style.css")
+    assert style.headers["Content-Type"].startswith("text/css")
+    assert browser.get("/pay/assets/..%2Fapp.py").status == 404
+
+
+def test_an_invoice_s_pdf_is_the_one_that_was_mailed(world, browser):
+    _, (first, _), link = scene(world)
+    shown = browser.get(f"{link}/invoices/{first}.pdf")
+    assert shown.status == 200
+    assert shown.body.startswith(b"%PDF-")
+    assert shown.body == world.cloud.ports.files.read(f"invoices/{first}.pdf")
+
+
+def test_what_people_typed_is_text_on_the_page(world, browser):
+    name = '<script>alert("x")</script>{{ 7 * 7 }}'
+    world.customer(id="cus_x", name=name)
+    shown = browser.get(link_of(world, "cus_x"))
+    assert "<script" not in shown.html
+    assert name in shown.text
+
+
+# ---- paying ----------------------------------------------------------------------------------------------------
+
+
+def test_the_chosen_invoices_are_charged_and_the_others_are_not(world, browser):
+    acme, (_first, second), link = scene(world)
+    done = browser.post(link, choose(browser.get(link), [second]))
+    assert done.status == 200
+    assert "Thank you, that is paid" in done.text
+    assert [(c["invoice_id"], c["amount"]) for c in world.charges()] == [(second, "101.00")]
+    assert world.account(acme)["balance"] == {"USD": "100.00"}
+    world.settle()
+    assert world.notices(acme) == ["payment_received"]
+
+
+def test_the_same_page_submitted_twice_pays_once_and_shows_the_first_result(world, browser):
+    _, (first, second), link = scene(world)
+    page = browser.get(link)
+    done = browser.post(link, choose(page, [first]))
+    before = dump(world)
+    again = browser.post(link, choose(page, [first, second]))
+    assert again.text == done.text
+    assert dump(world) == before
+
+
+def test_a_decline_is_told_and_may_be_tried_again_from_a_new_page(world, browser):
+    acme, (_first,), link = scene(world, invoices=1, cards=0)
+    world.card(acme, "declined:insufficient_funds", "succeeded")
+    told = browser.post(link, choose(browser.get(link)))
+    assert "declined (insufficient funds)" in told.text
+    assert "Thank you" in browser.post(link, choose(browser.get(link))).text
+    assert [c["status"] for c in world.charges()] == ["declined", "succeeded"]
+
+
+def test_an_unknown_outcome_says_so_and_offers_the_invoice_no_more_until_it_is_known(world, browser):
+    acme, (_first,), link = scene(world, invoices=1, cards=0)
+    world.card(acme, "timeout_charged")
+    told = browser.post(link, choose(browser.get(link)))
+    assert "do not pay it again" in told.text
+    page = browser.get(link)
+    assert page.forms[0].offers("invoice_id") == []
+    assert "payment under way" in page.text
+    world.rest()
+    assert "Nothing to pay" in browser.get(link).text
+    assert len(world.charges()) == 1
+
+
+def test_an_amount_that_has_changed_since_is_not_charged(world, browser):
+    acme, (first, _second), link = scene(world)
+    page = browser.get(link)
+    world.pays(acme, "40.00", allocations=[{"invoice_id": first, "amount": "40.00"}])
+    shown = browser.post(link, choose(page))
+    assert shown.status == 409
+    assert "changed" in shown.text
+    assert world.charges() == []
+    assert "Thank you" in browser.post(link, choose(shown)).text  # the page that said so can be submitted
+    assert sorted(c["amount"] for c in world.charges()) == ["101.00", "60.00"]
+
+
+def test_what_was_paid_meanwhile_is_not_paid_again(world, browser):
+    _acme, (first, second), link = scene(world)
+    page = browser.get(link)
+    world.post(f"/v1/invoices/{first}/charge", {})
+    told = browser.post(link, choose(page))
+    assert "Nothing is left to pay on it" in told.text
+    assert sorted(c["invoice_id"] for c in world.charges()) == sorted([first, second])
+
+
+def test_a_page_left_open_for_a_day_is_too_old(world, browser):
+    _, invoices, link = scene(world)
+    page = browser.get(link)
+    world.post("/_local/clock", {"advance": {"hours": 23, "minutes": 59}})
+    assert browser.post(link, choose(page, invoices[:1])).status == 200
+    page = browser.get(link)
+    world.post("/_local/clock", {"advance": {"days": 1}})
+    assert browser.post(link, choose(page)).status == 403
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status", "said"),
+    [
+        (lambda f: [p for p in f if p[0] != "payment_method_id"], 422, "choose how to pay"),
+        (lambda f: [p for p in f if p[0] != "invoice_id"], 422, "choose at least one invoice"),
+        (lambda f: [*f, ("payment_method_id", "pm_x")], 422, "must be given once"),
+        (lambda f: [*f, ("subject", "hello")], 422, "must be left empty"),
+        (lambda f: [*f, ("note", "hello")], 422, "not known"),
+        (lambda f: [*f, ("note", "4242 4242 4242 4242")], 422, "never type a card number"),
+        (lambda f: [*f, ("invoice_id", "inv_none")], 404, "no such thing"),
+        (lambda f: [(n, "pm_none" if n == "payment_method_id" else v) for n, v in f], 404, "no such thing"),
+        (lambda f: [*f, *(("invoice_id", f"inv_{n}") for n in range(400))], 400, "cannot be read"),
+        (lambda f: [p for p in f if p[0] != "once"], 403, "cannot be used"),
+        (lambda f: [(n, v[:-1] + "x" if n == "once" else v) for n, v in f], 403, "cannot be used"),
+        (lambda f: [(n, "é" * 9000 if n == "once" else v) for n, v in f], 400, "too long"),
+    ],
+)  # fmt: skip
+def test_a_form_with_something_wrong_is_refused_and_nothing_is_done(world, browser, wrong, status, said):
+    _, _, link = scene(world)
+    fields, before = choose(browser.get(link)), dump(world)
+    shown = browser.post(link, wrong(fields))
+    assert shown.status == status
+    assert said in shown.text
+    assert dump(world) == before
+
+
+def test_the_value_of_another_form_or_another_link_is_refused(world, browser):
+    acme, _, link = scene(world)
+    other = link_of(world, acme)
+    page, before = browser.get(link), None
+    before = dump(world)
+    fields = choose(page)
+    assert browser.post(other, fields).status == 403
+    promise = page.form("/promise").value("once")
+    assert browser.post(link, [("once", promise), *fields[1:]]).status == 403
+    assert dump(world) == before
+
+
+# ---- who may come in -------------------------------------------------------------------------------------------
+
+
+def test_a_link_works_until_it_expires_and_not_an_instant_longer(world, browser):
+    world.settings(pay_link={"expires_days": 2})
+    acme, _, _ = scene(world)
+    made = world.post(f"/v1/customers/{acme}/pay-link")
+    assert made["expires_at"] == "2026-01-03T00:00:00Z"
+    page = browser.get(made["url"])
+    world.to("2026-01-02T23:59:59Z")
+    assert browser.get(made["url"]).status == 200
+    world.to("2026-01-03T00:00:00Z")
+    before = dump(world)
+    assert browser.get(made["url"]).status == 410
+    assert browser.post(made["url"], choose(page)).status == 410
+    assert dump(world) == before
+
+
+def test_revoking_stops_every_link_at_once_also_the_one_that_was_mailed(world, browser):
+    world.settings(automations={"send_new_invoices": {"enabled": True}})
+    acme, _, link = scene(world)
+    (mailed, *_) = [LINK.search(m["text"])[0] for m in world.emails()]
+    page = browser.get(mailed)
+    assert page.status == 200
+    world.delete(f"/v1/customers/{acme}/pay-link", status=204)
+    before = dump(world)
+    for url in (link, mailed):
+        assert browser.get(url).status == 410
+        assert browser.post(url, choose(page)).status == 410
+        assert browser.post(f"{url}/promise", {"date": "2026-01-10"}).status == 410
+        assert browser.post(f"{url}/renew").status == 410
+    assert dump(world) == before
+    assert browser.get(link_of(world, acme)).status == 200
+
+
+def test_a_forged_token_leads_nowhere(world, browser):
+    _, _, link = scene(world)
+    before = dump(world)
+    token = token_of(link)
+    for forged in ("x", token[:-1], token + "a", token.upper(), "none", digest_of(token), "%00", "%2e%2e", "a" * 5000):
+        assert browser.get(f"/pay/{forged}").status == 404, forged
+        assert browser.post(f"/pay/{forged}", [("invoice_id", "inv_1")]).status == 404
+        assert browser.post(f"/pay/{forged}/renew").status == 404
+    assert dump(world) == before
+
+
+def test_the_token_is_long_and_only_its_digest_is_stored(world):
+    world.settings(automations={"send_new_invoices": {"enabled": True}})
+    _, _, link = scene(world)
+    tokens = [token_of(link), *(token_of(LINK.search(m["text"])[0]) for m in world.emails())]
+    assert all(len(t) >= 32 for t in tokens)
+    assert len(set(tokens)) == len(tokens) == 3
+    stored = repr(world.cloud.ports.store.dump())
+    assert not any(t in stored for t in tokens)
+    assert all(world.cloud.ports.store.get(PayLink, digest_of(t)) is not None for t in tokens)
+
+
+def test_an_idempotency_key_keeps_no_link(world):
+    acme, _, _ = scene(world)
+    ask = lambda: world.post(f"/v1/customers/{acme}/pay-link", headers={"Idempotency-Key": "k"})["url"]  # noqa: E731
+    first, second = ask(), ask()
+    assert first != second
+    assert token_of(first) not in repr(world.cloud.ports.store.dump())
+
+
+def test_nothing_of_another_customer_can_be_reached(world, browser):
+    _acme, (_mine, *_), link = scene(world)
+    other = world.customer(id="cus_other", name="Other Ltd")
+    theirs = world.invoice(other, "70.00")
+    card = world.card(other)
+    world.settle()
+    page = browser.get(link_of(world, other))
+    result = browser.post(link_of(world, other), choose(page), follow=False)
+    done = browser.post(other_link := link_of(world, other), choose(browser.get(other_link)), follow=False)
+    before = dump(world)
+    assert "Other" not in browser.get(link).html
+    fields = choose(browser.get(link))
+    assert browser.get(f"{link}/invoices/{theirs}.pdf").status == 404
+    assert browser.post(link, [*fields, ("invoice_id", theirs)]).status == 404
+    assert browser.post(link, [*fields[:-1], ("payment_method_id", card)]).status == 404
+    assert result.status == 403
+    sub = done.headers["Location"].rpartition("/")[2]
+    assert browser.get(f"{link}/results/{sub}").status == 404
+    assert browser.post(f"{link}/results/{sub}").status == 404
+    assert dump(world) == before
+
+
+def test_whoever_was_erased_has_no_page(world, browser):
+    acme, _, link = scene(world, invoices=0, cards=0)
+    terms = {"terms_days": 0, "terminate_after_days": 1, "confirm_termination": False, "step_notice_days": 0}
+    world.post("/v1/customer-classes", {"id": "cls_end", "name": "End", "regular": terms, "out_of_turn": terms})
+    world.patch(f"/v1/customers/{acme}", {"class_id": "cls_end"})
+    world.invoice(acme, "5.00", on="2026-01-01")
+    world.automate()
+    world.days(5)
+    assert world.account(acme)["service"] == "terminated"
+    assert browser.get(link).status == 200  # what is owed can still be paid
+    world.post(f"/v1/customers/{acme}/erase")
+    assert browser.get(link).status == 410
+    world.post(f"/v1/customers/{acme}/pay-link", status=409)
+
+
+# ---- a fresh link ----------------------------------------------------------------------------------------------
+
+
+def test_an_expired_link_offers_a_fresh_one_that_goes_to_the_address_on_file_only(world, browser):
+    _acme, _, link = scene(world)
+    world.to("2026-02-05")
+    shown = browser.get(link)
+    assert shown.status == 410
+    assert "Acme" not in shown.html
+    before = len(world.emails())
+    said = browser.post(shown.forms[0].action, shown.forms[0].fields)
+    assert said.status == 200
+    assert "acme" not in said.text.lower()
+    world.settle()
+    assert len(world.emails()) == before + 1
+    mail = world.emails()[-1]
+    assert mail["to"] == "ap@acme.example"
+    fresh = LINK.search(mail["text"])[0]
+    assert browser.get(fresh).status == 200
+    assert browser.get(link).status == 410
+
+
+def test_asking_again_and_again_sends_one_an_hour_and_says_the_same(world, browser):
+    _acme, _, link = scene(world)
+    world.to("2026-02-05T10:00:00Z")
+    said = {browser.post(f"{link}/renew").text for _ in range(5)}
+    world.settle()
+    assert len(said) == 1
+    assert len(world.emails()) == 1
+    world.to("2026-02-05T11:00:00Z")
+    browser.post(f"{link}/renew")
+    world.settle()
+    assert len(world.emails()) == 2
+
+
+def test_who_has_no_address_is_told_the_same(world, browser):
+    world.customer(id="cus_paper", email=None, delivery=["print"])
+    link = link_of(world, "cus_paper")
+    _acme, _, other = scene(world)
+    world.to("2026-02-05")
+    assert browser.post(f"{link}/renew").text == browser.post(f"{other}/renew").text
+    world.settle()
+    assert len(world.emails()) == 1
+
+
+# ---- promises --------------------------------------------------------------------------------------------------
+
+
+def test_a_promise_made_on_the_page_holds_and_is_shown(world, browser):
+    acme, _, link = scene(world)
+    form = browser.get(link).form("/promise")
+    shown = browser.post(form.action, [("once", form.value("once")), ("date", "2026-01-20"), ("amount", "50.00")])
+    assert shown.status == 200
+    assert "USD 50.00 by 20 January 2026" in shown.text
+    promise = world.account(acme)["promise"]
+    assert (promise["date"], promise["amount"], promise["made_by"]) == ("2026-01-20", "50.00", "customer")
+
+
+def test_a_promise_needs_a_date_and_the_same_form_makes_it_once(world, browser):
+    acme, _, link = scene(world)
+    form = browser.get(link).form("/promise")
+    fields = [("once", form.value("once")), ("date", "2026-01-20"), ("amount", "")]
+    browser.post(form.action, fields)
+    world.delete(f"/v1/customers/{acme}/promises")
+    before = dump(world)
+    browser.post(form.action, fields)
+    assert dump(world) == before
+    assert world.account(acme).get("promise") is None
+
+
+def test_a_promise_may_be_sent_with_date_and_amount_alone(world, browser):
+    acme, _, link = scene(world)
+    assert browser.post(f"{link}/promise", {"date": "2026-01-20", "amount": "50.00"}).status == 200
+    assert world.account(acme)["promise"]["amount"] == "50.00"
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"date": ""}, "Date"), ({"date": "soon"}, "Date"), ({"date": "2026-02-30"}, "Date"),
+        ({"date": "2025-12-31"}, "Date"), ({"date": "2026-04-02"}, "Date"),  # today, and 91 days ahead
+        ({"date": "2026-01-20", "amount": "0"}, "Amount"), ({"date": "2026-01-20", "amount": "-1"}, "Amount"),
+        ({"date": "2026-01-20", "amount": "1.001"}, "Amount"), ({"date": "2026-01-20", "amount": "NaN"}, "Amount"),
+        ({"date": "2026-01-20", "amount": "1e3"}, "Amount"),
+    ],
+)  # fmt: skip
+def test_a_promise_that_is_none_is_refused_on_the_page_with_what_was_typed(world, browser, fields, field):
+    _acme, _, link = scene(world)
+    before = dump(world)
+    shown = browser.post(f"{link}/promise", fields)
+    assert shown.status == 422
+    assert f"{field}: " in shown.text
+    assert shown.form("/promise").value("date") == fields["date"]
+    assert dump(world) == before
+
+
+# ---- scanners --------------------------------------------------------------------------------------------------
+
+
+def test_a_scanner_that_follows_and_submits_everything_as_it_finds_it_changes_nothing(world, browser):
+    """With the pages' hidden values, twice over; and once more without any."""
+    acme, _, link = scene(world, cards=2)
+    rule = {"payment_method_id": "pm_none", "criteria": [{"type": "amount", "operator": "gte", "values": ["1.00"]}]}
+    methods = [m["id"] for m in world.get(f"/v1/customers/{acme}/payment-methods")["items"]]
+    world.put(f"/v1/customers/{acme}/autopay", {"rules": [rule | {"payment_method_id": m} for m in methods]})
+    before, seen, todo = dump(world), set(), [link]
+    while todo:
+        shown = browser.get(url := todo.pop())
+        seen.add(url)
+        todo += [u for u in shown.links if u.startswith("/pay/") and u not in seen]
+        for form in shown.forms:
+            without = [f for f in form.fields if f[0] != "once"]
+            for fields in (form.fields, form.fields, without, []):
+                answer = browser.post(form.action, fields)
+                assert answer.status in (200, 403, 422), (form.action, fields)
+    assert dump(world) == before
+
+
+# ---- cards -----------------------------------------------------------------------------------------------------
+
+
+def new_card(browser, link, which):
+    form = browser.get(f"{link}/cards").form("/cards")
+    setup = browser.post(form.action, form.fields)
+    chosen = setup.form("/cards")
+    return browser.post(chosen.action, [*chosen.fields, ("card", chosen.offers("card")[which])])
+
+
+def test_a_new_card_of_the_simulated_gateway_s_own_form_pays(world, browser):
+    _acme, _, link = scene(world, cards=0)
+    assert "no card saved" in browser.get(link).text
+    shown = new_card(browser, link, 0)
+    assert "Visa ending in 4242" in shown.text
+    assert "Thank you" in browser.post(link, choose(browser.get(link))).text
+    assert len(world.charges()) == 2
+
+
+def test_a_card_that_the_gateway_does_not_know_is_refused(world, browser):
+    _acme, _, link = scene(world, cards=0)
+    once = browser.get(f"{link}/cards").form("/cards").value("once")
+    before = dump(world)
+    for card, status in (("tok_visa", 409), ("seti_x~visa", 409), ("4242424242424242", 422), ("x" * 300, 422)):
+        assert browser.post(f"{link}/cards", {"once": once, "card": card}).status == status
+    assert browser.post(f"{link}/cards", {"card": "tok_visa"}).status == 403
+    assert dump(world) == before
+
+
+# ---- autopay ---------------------------------------------------------------------------------------------------
+
+
+def rules_of(world, acme):
+    return [(r["payment_method_id"], r["disabled"]) for r in world.get(f"/v1/customers/{acme}/autopay")["rules"]]
+
+
+def change(browser, link, nth, **fields):
+    form = [f for f in browser.get(f"{link}/autopay").forms if f.value("rule_id")][nth]
+    kept = [f for f in form.fields if f[0] not in fields]
+    return browser.post(form.action, [*kept, *fields.items()])
+
+
+def with_rules(world, *locked):
+    acme, _, link = scene(world, cards=2)
+    one, two = (m["id"] for m in world.get(f"/v1/customers/{acme}/payment-methods")["items"])
+    criteria = [{"type": "amount", "operator": "gte", "values": ["200.00"]}]
+    rules = [{"payment_method_id": m, "criteria": criteria, "locked": n in locked} for n, m in enumerate((one, two))]
+    world.put(f"/v1/customers/{acme}/autopay", {"rules": rules})
+    return acme, one, two, link
+
+
+def test_unlocked_rules_can_be_switched_moved_given_another_card_and_removed(world, browser):
+    acme, one, two, link = with_rules(world)
+    assert "the amount is at least USD 200.00" in browser.get(f"{link}/autopay").text
+    change(browser, link, 0, change="disable")
+    assert rules_of(world, acme) == [(one, True), (two, False)]
+    change(browser, link, 0, change="down")
+    assert rules_of(world, acme) == [(two, False), (one, True)]
+    change(browser, link, 1, change="method", payment_method_id=two)
+    assert rules_of(world, acme) == [(two, False), (two, True)]
+    change(browser, link, 1, change="remove")
+    assert rules_of(world, acme) == [(two, False)]
+
+
+def test_a_rule_of_his_own_is_added_last(world, browser):
+    acme, _one, two, link = with_rules(world)
+    page = browser.get(f"{link}/autopay")
+    form = page.forms[-1]
+    fields = {n: v for n, v in form.fields if v} | {"payment_method_id": two, "amount": "75.50"}
+    assert browser.post(form.action, fields).status == 200
+    last = world.get(f"/v1/customers/{acme}/autopay")["rules"][-1]
+    assert last["criteria"] == [{"type": "amount", "operator": "lte", "values": ["75.50"]}]
+    assert browser.post(form.action, fields).status == 409  # the same page again
+    assert len(rules_of(world, acme)) == 3
+
+
+def test_a_locked_rule_is_shown_and_cannot_be_changed_or_passed(world, browser):
+    acme, _one, two, link = with_rules(world, 0)
+    page = browser.get(f"{link}/autopay")
+    assert "agreed with us" in page.text
+    listed = world.get(f"/v1/customers/{acme}/autopay")
+    locked = listed["rules"][0]["id"]
+    base = {"once": page.forms[0].value("once"), "version": str(listed["version"])}
+    before = dump(world)
+    for fields in (
+        {"rule_id": locked, "change": "disable"}, {"rule_id": locked, "change": "remove"},
+        {"rule_id": locked, "change": "method", "payment_method_id": two},
+        {"rule_id": listed["rules"][1]["id"], "change": "up"}, {"rule_id": locked, "change": "down"},
+    ):  # fmt: skip
+        assert browser.post(f"{link}/autopay", base | fields).status == 409, fields
+    assert browser.post(f"{link}/autopay", base | {"rule_id": "apr_x", "change": "remove"}).status == 404
+    assert browser.post(f"{link}/autopay", base | {"rule_id": locked, "change": "x"}).status == 422
+    assert dump(world) == before
+
+
+# ---- both stores -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.moto
+def test_a_mailed_link_pays_on_dynamodb_as_well(wiring):
+    with LocalCloud("moto", wiring=wiring) as cloud:
+        world, browser = World(cloud), Browser(cloud)
+        world.settings(automations={"send_new_invoices": {"enabled": True}})
+        acme, (first, second), _ = scene(world)
+        link = LINK.search(world.emails()[0]["text"])[0]
+        page = browser.get(link)
+        assert "Thank you" in browser.post(link, choose(page)).text
+        assert "Thank you" in browser.post(link, choose(page)).text
+        assert sorted(c["invoice_id"] for c in world.charges()) == sorted([first, second])
+        assert world.account(acme)["balance"] == {"USD": "0.00"}
+        world.delete(f"/v1/customers/{acme}/pay-link")
+        assert browser.get(link).status == 410
+        world.assert_well()
