@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from typing import Any, Final
 
 from functions.pay_page.rendering import page
@@ -15,11 +14,13 @@ from shared.domain.money import format_minor
 from shared.domain.pay_link import Form, once_of
 from shared.domain.payment import PaymentMethod
 from shared.ports import CardSetup, Ports
-from shared.rendering.documents import MONTHS
+from shared.rendering.speech import Speech
 from shared.use_cases.pay_invoices import INVOICES_MAX, Result
 from shared.use_cases.pay_page import OwnAccount, OwnRules, mark_of_invoice
 
 Answer = dict[str, Any]
+
+SPEECH: Final = Speech()  # the page speaks English
 
 NOT_PAID: Final[Mapping[str, str]] = {
     "nothing_due": "Nothing is left to pay on it.",
@@ -66,7 +67,7 @@ def account_page(
         methods=[method_said(m) for m in account.methods], on_hold=customer.on_hold(account.on),
         once=once_of(request.token, "pay", nonce, now, map(mark_of_invoice, shown)),
         promise_once=once_of(request.token, "promise", ports.ids.new(""), now),
-        promise={"by": _day(promise.through), "amount": _money(promise.amount_minor, customer.currency)
+        promise={"by": SPEECH.day(promise.through), "amount": _money(promise.amount_minor, customer.currency)
                  if promise.amount_minor is not None else None} if promise else None,
         currency=customer.currency, today=str(account.on), typed=typed or {"date": "", "amount": ""},
     )  # fmt: skip
@@ -139,8 +140,8 @@ def _invoice(invoice: Invoice, account: OwnAccount) -> dict[str, object]:
     """Preselected unless it is on hold; not to be chosen at all while a payment of it is under way."""
     held = invoice.on_hold(account.on)
     return {
-        "id": invoice.id, "number": invoice.number or "", "invoice_date": _day(invoice.invoice_date),
-        "due_on": _day(invoice.due_on) if invoice.due_on else "",
+        "id": invoice.id, "number": invoice.number or "", "invoice_date": SPEECH.day(invoice.invoice_date),
+        "due_on": SPEECH.day(invoice.due_on) if invoice.due_on else "",
         "residual": _money(invoice.residual_minor, invoice.currency),
         "total": _money(invoice.total_minor, invoice.currency) if invoice.residual_minor < invoice.total_minor else "",
         "overdue": invoice.payment_status(account.on) == "overdue", "held": held,
@@ -188,10 +189,6 @@ def _sums(invoices: Iterable[Invoice]) -> list[str]:
     for invoice in invoices:
         totals[invoice.currency] = totals.get(invoice.currency, 0) + invoice.residual_minor
     return [_money(minor, currency) for currency, minor in sorted(totals.items())]
-
-
-def _day(on: date) -> str:
-    return f"{on.day} {MONTHS[on.month - 1]} {on.year}"
 
 
 def _money(minor: int, currency: str) -> str:

@@ -10,6 +10,7 @@ from shared.domain.customer import Customer, Switches
 from shared.domain.invoice import Invoice, Line, parts, totalled
 from shared.domain.notice import Notice
 from shared.domain.outbox import OutboxEvent
+from shared.domain.pay_link import Asked, PayLink, Submission, digest_of
 from shared.domain.payment import CreditBalance, Payment, PaymentMethod, attempt_id
 from shared.domain.picture import picture
 from shared.domain.policy import CustomerClass, LateFee, Policy
@@ -34,6 +35,7 @@ from tests.pictures import png
 NOW = datetime(2026, 3, 1, 14, 15, tzinfo=UTC)  # the `time` of the sample ticks
 YESTERDAY = NOW - timedelta(days=1)
 ON = date(2026, 3, 1)
+PAY_TOKEN, OLD_PAY_TOKEN = "sample-link-of-acme-7f3k", "sample-link-that-expired-2m9"
 NOBODY = "http://127.0.0.1:9/hooks"  # the port of "discard"
 PDF = b"%PDF-1.7 sample"
 LOGO = picture(png())
@@ -48,6 +50,7 @@ def make_sample_world(ports: Ports) -> None:
         _runs(),
         _mail(),
         _attempts(),
+        _page(),
     ):
         ports.store.commit(*map(Save, entities))
     ports.files.write_once(document_key("inv_due"), PDF, "application/pdf")
@@ -191,3 +194,13 @@ def _attempted(invoice_id, payment_id, status, at=YESTERDAY, **more):
     )  # fmt: skip
     opened = head.attempt_opened(payment_id)
     return (opened if attempt.unresolved else opened.attempt_closed(), *lines, attempt)
+
+
+def _page():
+    """A link that opens the page of cus_acme, one that has expired, and a payment that there was no time for."""
+    asked = (Asked("inv_due", 249_95),)
+    return (
+        PayLink(digest_of(PAY_TOKEN), "cus_acme", 0, NOW + timedelta(days=29)),
+        PayLink(digest_of(OLD_PAY_TOKEN), "cus_acme", 0, YESTERDAY),
+        Submission("sub_sample", "cus_acme", NOW, NOW + timedelta(days=60), "pm_acme", asked),
+    )
