@@ -61,6 +61,8 @@ NEEDED_AT_OTHER_TIMES = {
     "AutopayWebhook write RunsTable",  # the gateway took money for what had failed: a person is asked
     "AutopayWebhook sqs:SendMessage ChargeQueue",  # it tells that it did not process a call of a run after all
     "AutopayWebhook read PaymentsTable/index/payments_by_customer",  # credit was spent that the gateway has given back
+    "PayPage write RunsTable",  # the gateway took money for what had been found to have failed: a person is asked
+    "PayPage sqs:SendMessage DocumentQueue",  # a customer asks for a PDF that is not made yet
     "SendEmailSend write RunsTable",  # the sender died while sending: a person is asked
     "RenderPdf read PaymentsTable",  # credit paid some of it as it was posted
     "RenderPdf read PaymentsTable/index/payments_by_customer",
