@@ -150,9 +150,9 @@ def test_whatever_api_gateway_refuses_by_itself_is_a_problem_of_that_status(temp
 
 def test_every_route_is_throttled(template):
     (stage,) = template.of("AWS::ApiGateway::Stage")
-    (settings,) = stage.properties["MethodSettings"]
-    assert (settings["ResourcePath"], settings["HttpMethod"]) == ("/*", "*")
-    assert 0 < settings["ThrottlingRateLimit"] <= settings["ThrottlingBurstLimit"]
+    every, *some = stage.properties["MethodSettings"]
+    assert (every["ResourcePath"], every["HttpMethod"]) == ("/*", "*")
+    assert all(0 < s["ThrottlingRateLimit"] <= s["ThrottlingBurstLimit"] for s in (every, *some))
 
 
 def test_only_this_api_may_invoke_the_functions_behind_it_and_one_of_them_only_by_its_one_route(template):
