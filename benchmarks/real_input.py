@@ -3,6 +3,7 @@ company's invoices replayed day by day.
 
     python -m benchmarks.real_input telco [DATA]
     python -m benchmarks.real_input receivables [DATA]
+    python -m benchmarks.real_input collections [DATA]      the same with reminders, fees, service steps and triggers
 
 DATA is the folder of `telco_customers.csv` and `accounts_receivable.csv`, by default ../shared/data. Everything runs in
 this process, through the real handlers on the memory backend. Prints a table, then one JSON line per figure.
@@ -346,10 +347,12 @@ def day(text: str) -> date:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.real_input", description=__doc__.split("\n\n")[0])
-    parser.add_argument("command", choices=("telco", "receivables"))
+    parser.add_argument("command", choices=("telco", "receivables", "collections"))
     parser.add_argument("data", nargs="?", type=Path, default=DATA_DEFAULT, help=f"default: {DATA_DEFAULT}")
     arguments = parser.parse_args()
-    run = {"telco": telco, "receivables": receivables}[arguments.command]
+    from benchmarks.real_collections import collections  # it is built on this module
+
+    run = {"telco": telco, "receivables": receivables, "collections": collections}[arguments.command]
     wall, cpu = perf_counter(), process_time()
     try:
         report = run(arguments.data)

@@ -59,9 +59,9 @@ class Queues:
 
 
 class Stage:
-    def __init__(self, now=NOW):
+    def __init__(self, now=NOW, store=None):
         self.clock = VirtualClock(now)
-        self.store = MemoryStore()
+        self.store = store or MemoryStore()
         self.queue = Queues(self.clock)
         self.gateway = SimulatedGateway(self.clock)
         self.mailer = MemoryMailer()

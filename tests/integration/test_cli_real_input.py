@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from benchmarks import real_input
+from benchmarks import real_collections, real_input
 
 TELCO = """\
 customerID,gender,tenure,Contract,PaperlessBilling,PaymentMethod,MonthlyCharges,TotalCharges
@@ -21,6 +21,14 @@ countryCode,customerID,PaperlessDate,invoiceNumber,InvoiceDate,DueDate,InvoiceAm
 391,0379-A,4/6/2013,611366,1/2/2013,2/1/2013,10.00,No,2/17/2013,Paper,46,16
 406,8976-B,3/3/2012,7900770,1/26/2013,2/25/2013,61.74,Yes,3/3/2013,Electronic,36,6
 """
+# One paid on day 25 past due, reminded of, charged, limited on day 10, suspended on day 20; one on day 13 beside it.
+MORE_RECEIVABLES = """\
+770,1111-C,1/1/2013,1000001,1/2/2013,2/1/2013,50.00,No,2/26/2013,Paper,55,25
+770,1111-C,1/1/2013,1000002,1/20/2013,2/19/2013,60.00,No,3/4/2013,Paper,43,13
+"""
+COLLECTED = {
+    "reminder": 3, "late fee": 3, "limited": 3, "suspended": 1, "restored": 3, "trigger at 14": 2, "trigger at 30": 1,
+}  # fmt: skip
 
 
 def figures(report):
@@ -50,12 +58,21 @@ def test_a_replay_agrees_with_the_days_late_of_the_file(tmp_path):
     assert found["notices sent, past_due_2"] == 1  # 14 days past due on 15 February
 
 
+def test_a_replay_with_everything_on_agrees_with_a_count_of_the_file(tmp_path):
+    (tmp_path / "accounts_receivable.csv").write_text(RECEIVABLES + MORE_RECEIVABLES)
+    found = figures(real_collections.collections(tmp_path))
+    assert found["counts that agree"] == "9 of 9"
+    assert {name: found[name] for name in COLLECTED} == COLLECTED
+    assert found["days late agree, by payment date"] == found["days late agree, by days with status overdue"] == 5
+    assert found["open"] == "0.00"
+
+
 def test_the_day_of_the_month_stays_when_months_are_counted_back():
     assert real_input.months_before(date(2026, 1, 15), 13) == date(2024, 12, 15)
 
 
 def test_data_that_is_not_there_is_said_so(tmp_path, capsys, monkeypatch):
-    for command in ("telco", "receivables"):
+    for command in ("telco", "receivables", "collections"):
         monkeypatch.setattr(sys, "argv", ["real_input", command, str(tmp_path)])
         assert real_input.main() == 1
         assert "is not there" in capsys.readouterr().err

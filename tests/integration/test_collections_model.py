@@ -1,7 +1,8 @@
 """Collections against an independent, slow model: payments, credits, pauses, holds, promises, and days.
 
 The model knows the rules of PRODUCT 9 and nothing of how they are carried out: it looks at every day in its turn, tries
-every month for a fee, and keeps plain lists. Ticks come on each day, or one for many.
+every month for a fee, and keeps plain lists. Ticks come on each day, or one for many. It covers reminders, tiers,
+triggers, fees and service steps; the advance notices of steps have laws of their own (test_collections_laws.py).
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from hypothesis import settings
+import pytest
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from moto import mock_aws
 
 from shared.domain.contract import Contract
 from shared.domain.customer import Hold, Promise
@@ -23,12 +26,15 @@ from shared.domain.payment import Allocation
 from shared.domain.policy import CustomerClass, LateFee, Policy
 from shared.domain.settings import Action, Automations, PastDue, Settings, Tier, Trigger
 from shared.domain.task import Task
+from shared.storage.dynamo import DynamoStore
+from shared.storage.memory import MemoryStore
 from shared.use_cases.accounts import account_of
 from shared.use_cases.adjust_invoice import adjust_invoice
 from shared.use_cases.pauses_and_holds import hold_customer, hold_invoice, pause, unpause
 from shared.use_cases.promises import make_promise, withdraw_promise
 from shared.use_cases.record_payment import ManualPayment, record_payment
 from shared.use_cases.sweep_past_due import sweep_past_due
+from tests.contract.tables import REGION, create_tables, dump, table_name
 from tests.integration.stage import Stage
 
 START = datetime(2026, 1, 30, tzinfo=UTC)  # months of different length are near
@@ -37,6 +43,7 @@ TIERS = (1, 4, 8)
 THRESHOLDS = (5, 9)
 FEE_OF_TRIGGER, TRIGGERED = 2_00, "t5.1"
 LIMIT_AFTER, SUSPEND_AFTER = 3, 7
+REMIND_BEFORE = (0, 2)
 SERVICES = ("active", "limited", "suspended")
 
 
@@ -67,6 +74,7 @@ class Model:
         self.service = "active"
         self.notices: list[tuple[str, str]] = []
         self.tasks = 0
+        self.reminders: set[tuple[str, str]] = set()
 
     # ---- what happens ---------------------------------------------------------------------------
 
@@ -97,6 +105,7 @@ class Model:
 
     def day(self, on, today):
         """The evening of a day, looked at on `today`."""
+        self.remind(on)
         late = self.late(on)
         if not late:
             self.end()
@@ -120,6 +129,17 @@ class Model:
         if not promised:
             up = "suspended" if oldest >= SUSPEND_AFTER else "limited" if oldest >= LIMIT_AFTER else "active"
             self.service = max(self.service, up, key=SERVICES.index)
+
+    def remind(self, on):
+        """Each invoice by itself, whatever else is owed: not while anything keeps it quiet."""
+        ends = (self.paused_through, self.held_through, self.promised_through)
+        if any(end is not None and on <= end for end in ends):
+            return
+        for invoice in self.invoices:
+            before = (invoice.due - on).days
+            held = invoice.held_through is not None and on <= invoice.held_through
+            if before in REMIND_BEFORE and invoice.left > self.threshold and not held and invoice.fee_of is None:
+                self.reminders.add((invoice.id, str(before)))
 
     def trigger(self, on, free, chased, today):
         day = (on - self.since).days + 1
@@ -188,7 +208,7 @@ class Collections(RuleBasedStateMachine):
     def begin(self, threshold, grace, repeat, cap):
         fee = LateFee("1.00", Decimal(5), grace, repeat, cap)
         policy = Policy(
-            terms_days=2, reminders_before_due=(), late_fee=fee, limit_after_days=LIMIT_AFTER,
+            terms_days=2, reminders_before_due=REMIND_BEFORE, late_fee=fee, limit_after_days=LIMIT_AFTER,
             suspend_after_days=SUSPEND_AFTER, step_notice_days=0, collection_threshold=threshold,
         )  # fmt: skip
         ask = Action("task", title="Call")
@@ -198,7 +218,7 @@ class Collections(RuleBasedStateMachine):
         )
         tiers = tuple(Tier(days, f"past_due_{n}") for n, days in enumerate(TIERS, start=1))
         past_due = PastDue(enabled=True, schedule="0 14 * * *", tiers=tiers, triggers=triggers)
-        self.stage = Stage(START)
+        self.stage = Stage(START, self.new_store())
         self.stage.settings(Settings(automations=Automations(past_due=past_due)))
         self.stage.save(CustomerClass("cls_standard", "Standard", policy, policy))
         self.stage.customer()
@@ -206,6 +226,9 @@ class Collections(RuleBasedStateMachine):
         self.stage.save(Contract("con_1", "cus_a", "IT", "USD", on, on, 1, created_at=START))
         self.model = Model(fee, cents(threshold))
         self.count = 0
+
+    def new_store(self):
+        return MemoryStore()
 
     @property
     def today(self):
@@ -334,6 +357,12 @@ class Collections(RuleBasedStateMachine):
             assert sorted(told) == sorted(self.model.notices)
 
     @invariant()
+    def the_reminders_are_the_model_s(self):
+        if hasattr(self, "model"):
+            reminded = [(n.subject_id, n.episode) for n in self.stage.every(Notice) if n.kind == "reminder"]
+            assert sorted(reminded) == sorted(self.model.reminders)
+
+    @invariant()
     def the_fees_are_the_model_s(self):
         if hasattr(self, "model"):
             fees = {f"{i.adjusts_invoice_id}/{i.late_fee}": (i.total_minor, i.residual_minor) for i in self.memos()}
@@ -346,5 +375,38 @@ class Collections(RuleBasedStateMachine):
             assert len([t for t in self.stage.every(Task) if t.kind == "past_due"]) == self.model.tasks
 
 
+class CollectionsOnDynamo(Collections):
+    """The same against the store that is deployed: few and short, for a commit takes moto a hundredth of a second."""
+
+    def new_store(self):
+        self.aws = mock_aws()
+        self.aws.start()
+        create_tables()
+        return Dumped(DynamoStore(table_name, REGION, writer="test", sleep=lambda seconds: None))
+
+    def teardown(self):
+        if hasattr(self, "aws"):
+            self.aws.stop()
+
+
+class Dumped:
+    """The store with all that is in it, for the invariants."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def dump(self):
+        return dump()
+
+
 TestCollections = Collections.TestCase
 TestCollections.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestCollectionsOnDynamo = CollectionsOnDynamo.TestCase
+TestCollectionsOnDynamo.settings = settings(
+    max_examples=4, stateful_step_count=10, deadline=None, phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+TestCollectionsOnDynamo.pytestmark = [pytest.mark.moto, pytest.mark.slow]

@@ -54,6 +54,7 @@ def customers(draw):
     return replace(
         customer, hold=draw(st.none() | SOON.map(lambda d: Hold("dispute", d))),
         promise=Promise("prm_1", promised) if promised else None, automated_since=draw(SOON),
+        email=draw(st.sampled_from([ACME.email, ACME.email, None])),
     )  # fmt: skip
 
 
@@ -84,13 +85,13 @@ def effects(found):
         found.on, found.notify and found.tier, found.repeat, found.reminders, found.fired,
         [(f.invoice.id, f.key, f.amount_minor) for f in found.fees],
         found.step_notice and (found.step_notice.step, found.step_notice.invoice.id, found.step_notice.effective_on),
-        found.service, found.confirm is not None,
+        found.service, found.confirm is not None, found.unannounced and found.unannounced.step,
     )  # fmt: skip
 
 
 def remarkable(found, before):
     """The effects of the days on which something is done; that a termination still waits is nothing new."""
-    done = found.notify or found.reminders or found.fired or found.fees or found.step_notice
+    done = found.notify or found.reminders or found.fired or found.fees or found.step_notice or found.unannounced
     return [effects(found)] if done or found.service != before else []
 
 
@@ -151,7 +152,7 @@ def test_evaluating_a_day_again_calls_for_nothing_more(world, days):
     first = evaluate(world, on)
     world = after(world, first, expecting=False)
     again = evaluate(world, on)
-    assert (again.fired, again.fees, again.step_notice) == ((), (), None)
+    assert (again.fired, again.fees, again.step_notice, again.unannounced) == ((), (), None, None)
     assert again.service == first.service
     assert again.notify is None or again.repeat  # a repetition has its number, and so its own key
     assert again.state == first.state or again.state.next_on != first.state.next_on
