@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from shared.domain.ids import derive_id
 
 ALL_EVENTS: Final = "*"
 SERVICE_EVENTS: Final = ("customer.limited", "customer.suspended", "customer.terminated", "customer.restored")
+MoneyEvent = Literal["invoice.posted", "invoice.voided", "payment.succeeded", "payment.failed", "payment.refunded"]
+MONEY_EVENTS: Final[tuple[MoneyEvent, ...]] = get_args(MoneyEvent)
 BACKOFF_FIRST: Final = timedelta(minutes=1)
 BACKOFF_MAX: Final = timedelta(hours=24)
 ATTEMPTS_MAX: Final = 14  # the last one three and a half days after the first

@@ -29,6 +29,7 @@ from shared.domain.policy import CustomerClass
 from shared.domain.records import Answered
 from shared.domain.settings import Settings
 from shared.domain.template import StoredTemplate
+from shared.domain.webhook import WebhookEndpoint
 from shared.ports import (
     COMMIT_MAX,
     PAGE_LIMIT,
@@ -57,6 +58,7 @@ TOLD: Final[dict[type[Any], frozenset[str] | None]] = {
     Settings: None,
     CustomerClass: None,
     StoredTemplate: None,
+    WebhookEndpoint: frozenset({"url", "events", "disabled_at", "disabled_because"}),  # never its secrets
     Customer: frozenset({
         "account_summary_schedule", "automated_since", "automations", "class_id", "currency", "delivery",
         "email_problem", "erased_at", "hold", "pauses", "service", "tax_rate_percent", "timezone",

@@ -18,6 +18,8 @@ from shared.ports import Change, Conflict, Ports, Save, Unavailable
 from shared.use_cases.create_invoice import create_invoice
 from shared.use_cases.late_fees import fees_of
 from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, invoice_of, local_on, settings_of
+from shared.use_cases.money_events import invoice_events
+from shared.use_cases.outbox import announce
 from shared.use_cases.post_invoices import SERIES, series_of
 from shared.use_cases.refresh_episode import refresh_episode
 from shared.use_cases.settle_payment import grown_credit
@@ -130,10 +132,12 @@ def _post_credit(memo: Invoice, lines: tuple[Line, ...], invoice_id: str, ports:
         invoice = invoice_of(ports, invoice_id)
         _check_amount(memo, invoice)
         posted, changes = _credit_changes(memo, invoice, ports)
+        events = invoice_events("invoice.posted", [posted], ports)
         try:
-            ports.store.commit(*changes, *map(Save, parts(memo.id, lines)))
+            ports.store.commit(*changes, *map(Save, (*parts(memo.id, lines), *events)))
         except Conflict:
             continue
+        announce(ports, *(e.id for e in events))
         return replace(posted, version=1)
     raise Unavailable(f"invoice {invoice_id} kept changing while it was credited")
 

@@ -124,7 +124,7 @@ def _apply(found: Sequence[Evaluation], facts: Facts, ports: Ports) -> Assessed 
         ports.store.commit(*changes)
     hint(ports, *(n.id for n in plan.notices))
     announce(ports, *(e.id for e in plan.events))
-    fees_posted(plan.fees.memos, ports)
+    fees_posted(plan.fees, ports)
     kinds = tuple(n.kind for n in plan.notices)
     told = [k for k in kinds if k.startswith("past_due_")]
     changed = plan.state.step if plan.state.step != facts.state.step else None
@@ -135,7 +135,7 @@ def _charge_first(fees: Sequence[Fee], customer: Customer, settings: Settings, p
     """More fees than a transaction holds: the invoices remember those that are charged, so that the rest follows."""
     posted = post_fees(fees, customer, settings, ports)
     ports.store.commit(*posted.changes, Check(customer))
-    fees_posted(posted.memos, ports)
+    fees_posted(posted, ports)
 
 
 def _plan(found: Sequence[Evaluation], fees: Sequence[Fee], facts: Facts, ports: Ports) -> _Plan:

@@ -9,14 +9,17 @@ from shared.contracts.messages import RenderInvoice
 from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice, Line, parts, totalled
 from shared.domain.late_fees import Fee, fee_id
+from shared.domain.outbox import OutboxEvent
 from shared.domain.settings import Settings
 from shared.ports import Change, Ports, Save
 from shared.use_cases.apply_credit import apply_credits
 from shared.use_cases.lookups import local_on
+from shared.use_cases.money_events import invoice_events
 from shared.use_cases.notices import invoice_notice
+from shared.use_cases.outbox import announce
 from shared.use_cases.post_invoices import SERIES, series_of
 
-FEES_PER_COMMIT = 8  # each is a memo, its line, its mail and its invoice
+FEES_PER_COMMIT = 8  # each is a memo, its line, its mail, its event and its invoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class PostedFees:
 
     memos: tuple[Invoice, ...]
     changes: tuple[Change, ...]
+    events: tuple[OutboxEvent, ...]
 
 
 def post_fees(fees: Sequence[Fee], customer: Customer, settings: Settings, ports: Ports) -> PostedFees:
@@ -50,14 +54,16 @@ def post_fees(fees: Sequence[Fee], customer: Customer, settings: Settings, ports
         changes += [Save(memo), *map(Save, parts(memo.id, (line,))), *([Save(notice)] if notice else [])]
     if fees:
         changes += [Save(series), *map(Save, charged.values())]
-    return PostedFees(tuple(memos), tuple(changes))
+    events = invoice_events("invoice.posted", memos, ports)
+    return PostedFees(tuple(memos), (*changes, *map(Save, events)), tuple(events))
 
 
-def fees_posted(memos: Sequence[Invoice], ports: Ports) -> None:
+def fees_posted(posted: PostedFees, ports: Ports) -> None:
     """What comes after posting, as for any invoice: credit pays it, and its PDF is rendered, which lets its mail go."""
-    if memos:
-        apply_credits(memos, ports)
-        ports.queue.send("document", [RenderInvoice(invoice_id=m.id).body() for m in memos])
+    if posted.memos:
+        announce(ports, *(e.id for e in posted.events))
+        apply_credits(posted.memos, ports)
+        ports.queue.send("document", [RenderInvoice(invoice_id=m.id).body() for m in posted.memos])
 
 
 def fees_of(invoice: Invoice, ports: Ports) -> list[Invoice]:

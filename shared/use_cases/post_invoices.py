@@ -26,9 +26,11 @@ from shared.ports import Change, Conflict, Ports, Remove, Save, Unavailable
 from shared.use_cases.apply_credit import apply_credits
 from shared.use_cases.bill_runs import done_chunks
 from shared.use_cases.lookups import CONFLICT_RETRIES, class_of, entries, invoice_of, settings_of
+from shared.use_cases.money_events import invoice_events
 from shared.use_cases.notices import invoice_notice
+from shared.use_cases.outbox import announce
 
-CHUNK_DRAFTS = 20  # invoices posted in one transaction: each brings at most a notice and a credit with it
+CHUNK_DRAFTS = 20  # invoices posted in one transaction: each brings at most a notice, a credit and an event with it
 PLAN_PAGES = 10  # index pages per planning message
 DRAFT_PAGES_MAX = 5_000  # of 200 drafts of one run
 INDEX_SETTLED = timedelta(minutes=2)  # after the last write: longer than any index stays behind
@@ -324,11 +326,13 @@ def _post_together(invoice_ids: Sequence[str], ports: Ports, run: BillRun | None
         if not drafts:
             return PostedChunk(before)
         changes, posted = _posting(drafts, known, ports)
+        events = invoice_events("invoice.posted", posted, ports)
         try:
-            ports.store.commit(*changes)
+            ports.store.commit(*changes, *map(Save, events))
         except Conflict:
             known.run = run_of(ports, run.id) if run else None
             continue
+        announce(ports, *(e.id for e in events))
         return PostedChunk((*before, *posted))
     raise Unavailable(f"invoices {', '.join(invoice_ids)} kept changing while they were posted")
 

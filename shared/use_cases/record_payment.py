@@ -12,7 +12,9 @@ from shared.domain.payment import Allocation, Method, Payment
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
 from shared.use_cases.apply_credit import ALLOCATIONS_MAX, allocate, apply_credit, settled
 from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, open_invoices
+from shared.use_cases.money_events import payment_events
 from shared.use_cases.notices import hint, payment_notice
+from shared.use_cases.outbox import announce
 from shared.use_cases.refresh_episode import refresh_episode
 from shared.use_cases.settle_payment import grown_credit
 
@@ -54,10 +56,12 @@ def _recorded(manual: ManualPayment, ports: Ports) -> Payment:
             changes.append(Save(notice))
         if payment.credited_minor:
             changes.append(Save(grown_credit(customer.id, manual.currency, payment.credited_minor, ports)))
+        events = payment_events(payment, ports)
         try:
-            ports.store.commit(*changes)
+            ports.store.commit(*changes, *map(Save, events))
         except Conflict:
             continue
+        announce(ports, *(e.id for e in events))
         if notice is not None:
             hint(ports, notice.id)
         return replace(payment, version=1)

@@ -13,11 +13,14 @@ from datetime import datetime
 from shared.domain.errors import Invalid, NotFound, Refused
 from shared.domain.ids import derive_id
 from shared.domain.money import format_minor
+from shared.domain.outbox import OutboxEvent
 from shared.domain.payment import Allocation, ChargeOutcome, CreditBalance, Payment, Refund, refund_key
 from shared.domain.retry import ASK_A_PERSON_AFTER, next_check
 from shared.domain.task import Task
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
 from shared.use_cases.lookups import CONFLICT_RETRIES, invoice_of
+from shared.use_cases.money_events import refund_events
+from shared.use_cases.outbox import announce
 from shared.use_cases.settle_payment import grown_credit
 
 REFUNDS_MAX = 100  # of one payment: they are kept in its record
@@ -127,6 +130,7 @@ def sources_of(
 def _opened(payment: Payment, refund: Refund, balance: CreditBalance | None, ports: Ports) -> Payment:
     """Store the refund. Where no gateway holds the money it was given back by hand, and this is the end of it."""
     changes: list[Change] = []
+    events: list[OutboxEvent] = []
     if balance is not None and refund.credit_minor:
         changes.append(Save(replace(balance, amount_minor=balance.amount_minor - refund.credit_minor)))
     if payment.method == GATEWAY_METHOD:
@@ -134,7 +138,9 @@ def _opened(payment: Payment, refund: Refund, balance: CreditBalance | None, por
     else:
         opened = payment.refund_opened(refund, None).refund_now(replace(refund, status="succeeded"))
         changes += reopened_by(refund.reopened, ports)
-    ports.store.commit(Save(opened), *changes)
+        events = refund_events(payment, refund, ports)
+    ports.store.commit(Save(opened), *changes, *map(Save, events))
+    announce(ports, *(e.id for e in events))
     return replace(opened, version=payment.version + 1)
 
 
@@ -150,9 +156,11 @@ def settle_refund(payment_id: str, ordinal: int, outcome: ChargeOutcome, ports: 
             return payment
         try:
             changes, settled = _settlement(payment, refund, outcome, asked, ports)
-            ports.store.commit(*changes)
+            events = refund_events(payment, refund, ports) if outcome.status == "succeeded" else []
+            ports.store.commit(*changes, *map(Save, events))
         except Conflict:
             continue
+        announce(ports, *(e.id for e in events))
         return replace(settled, version=payment.version + 1)
     raise Unavailable(f"payment {payment_id} kept changing while its refund was settled")
 

@@ -17,7 +17,9 @@ from shared.domain.settings import Settings
 from shared.domain.task import Task
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
 from shared.use_cases.lookups import CONFLICT_RETRIES, class_of, customer_of, invoice_of, local_on, settings_of
+from shared.use_cases.money_events import payment_events
 from shared.use_cases.notices import hint, payment_notice
+from shared.use_cases.outbox import announce
 from shared.use_cases.refresh_episode import refresh_episode
 
 Settlement = tuple[list[Change], Notice | None, Payment]
@@ -40,10 +42,12 @@ def settle(payment_id: str, outcome: ChargeOutcome, ports: Ports, asked: bool = 
         changes, notice, settled = _settlement(payment, outcome, ports, asked)
         if belied:
             changes.append(Save(_contradiction(payment, ports)))
+        events = payment_events(settled, ports)
         try:
-            ports.store.commit(*changes)
+            ports.store.commit(*changes, *map(Save, events))
         except Conflict:
             continue
+        announce(ports, *(e.id for e in events))
         if notice is not None:
             hint(ports, notice.id)
         if settled.status == "succeeded":

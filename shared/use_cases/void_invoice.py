@@ -13,6 +13,8 @@ from shared.ports import Change, Conflict, Ports, Save, Unavailable
 from shared.use_cases.cancel_bill_run import billed_contracts, release
 from shared.use_cases.late_fees import fees_of
 from shared.use_cases.lookups import CONFLICT_RETRIES, invoice_of
+from shared.use_cases.money_events import invoice_events
+from shared.use_cases.outbox import announce
 from shared.use_cases.refresh_episode import refresh_episode
 
 
@@ -33,10 +35,12 @@ def void_invoice(invoice_id: str, ports: Ports) -> Invoice:
             raise Refused(
                 "too_old", f"what invoice {invoice.number} billed is too long ago; issue a credit memo instead"
             )
+        events = invoice_events("invoice.voided", [void], ports)
         try:
-            release(contracts, invoice.id, [Save(void), *_credit_taken_back(invoice, ports)], ports)
+            release(contracts, invoice.id, [Save(void), *_credit_taken_back(invoice, ports), *map(Save, events)], ports)
         except Conflict:
             continue
+        announce(ports, *(e.id for e in events))
         _void_fees(invoice, ports)
         refresh_episode(invoice.customer_id, ports)
         return replace(void, version=invoice.version + 1)

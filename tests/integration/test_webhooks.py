@@ -12,12 +12,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.contracts.messages import DeliverWebhook, PublishEvent
+from shared.domain.customer import Customer
 from shared.domain.errors import NotFound, Refused
+from shared.domain.late_fees import Fee
 from shared.domain.outbox import OutboxEvent
+from shared.domain.payment import ChargeOutcome
+from shared.domain.settings import Settings
 from shared.domain.task import Task
 from shared.domain.webhook import ATTEMPTS_MAX, GIVEN_UP_IN_A_ROW_MAX, WebhookDelivery, WebhookEndpoint, delivery_id
 from shared.ports import Unavailable, WebhookAnswer
+from shared.use_cases.adjust_invoice import adjust_invoice
+from shared.use_cases.charge_invoice import charge_invoice
+from shared.use_cases.late_fees import fees_posted, post_fees
 from shared.use_cases.outbox import sweep_events
+from shared.use_cases.post_invoices import post_invoice
+from shared.use_cases.record_payment import ManualPayment, record_payment
+from shared.use_cases.refund_payment import refund_payment
+from shared.use_cases.settle_payment import settle
+from shared.use_cases.void_invoice import void_invoice
 from shared.use_cases.webhook_deliveries import deliver_webhook, redeliver, sweep_deliveries
 from shared.use_cases.webhook_endpoints import create_endpoint, delete_endpoint, enable_endpoint, rotate_secret
 from tests.integration.stage import Behind, Stage
@@ -391,3 +403,81 @@ def test_a_bus_that_is_away_holds_back_the_webhooks_and_loses_none(stage):
 def test_a_message_for_a_delivery_that_is_forgotten_does_nothing(stage):
     stage.work("webhook", DeliverWebhook(delivery_id="whd_none").body())
     assert stage.webhooks.sent == []
+
+
+# ---- invoices and payments ------------------------------------------------------------------------------------
+
+
+def heard(stage):
+    """The events that were heard, each once: type, and what it tells beside ids and instants."""
+    bodies = {m.event_id: json.loads(m.body) for m in stage.webhooks.sent}
+    found = [(b["type"], b["data"].get("total") or b["data"].get("amount")) for b in bodies.values()]
+    assert sorted(found) == sorted((e.detail_type, e.detail.get("total", e.detail.get("amount"))) for e in bus(stage))
+    return found
+
+
+def bus(stage):
+    return {e.detail["id"]: e for e in stage.ports.bus.events}.values()
+
+
+def test_while_nobody_listens_no_event_of_money_is_stored(stage):
+    endpoint(stage, URL, "customer.limited")
+    stage.customer()
+    stage.posted()
+    record_payment(ManualPayment("pay_1", "cus_a", "USD", 100_00, "check"), stage.ports)
+    stage.deliver()
+    assert heard(stage) == []
+    assert stage.every(OutboxEvent) == []
+
+
+def test_invoices_and_payments_are_told_to_who_asks_for_them(stage):
+    endpoint(stage, URL, "invoice.posted", "payment.succeeded", "payment.refunded")
+    stage.customer()
+    post_invoice(stage.draft(total=100_00), stage.ports)
+    record_payment(ManualPayment("pay_1", "cus_a", "USD", 60_00, "check"), stage.ports)
+    refund_payment("pay_1", 25_00, stage.ports, "ref_1")
+    stage.deliver()
+    assert heard(stage) == [("invoice.posted", "100.00"), ("payment.succeeded", "60.00"), ("payment.refunded", "25.00")]
+
+
+def test_charges_are_told_when_they_are_settled_and_never_before(stage):
+    endpoint(stage)
+    stage.settings()
+    stage.customer()
+    stage.card("cus_a", "declined:insufficient_funds", "timeout_charged")
+    invoice = stage.posted()
+    attempt = charge_invoice(invoice, stage.ports).payment
+    stage.deliver()
+    assert heard(stage) == [("payment.failed", "100.00")]
+    assert json.loads(stage.webhooks.sent[-1].body)["data"]["code"] == "insufficient_funds"
+    assert attempt.status == "declined"
+    unknown = charge_invoice(invoice, stage.ports).payment
+    stage.deliver("webhook")
+    assert (unknown.status, len(heard(stage))) == ("unknown", 1)
+    settle(unknown.id, ChargeOutcome("succeeded", "ch_1"), stage.ports, asked=True)
+    settle(unknown.id, ChargeOutcome("succeeded", "ch_1"), stage.ports, asked=True)
+    stage.deliver()
+    assert heard(stage) == [("payment.failed", "100.00"), ("payment.succeeded", "100.00")]
+
+
+def test_memos_fees_and_voids_are_told_too(stage):
+    endpoint(stage, URL, "invoice.posted", "invoice.voided")
+    stage.customer()
+    first, second = stage.posted(total=100_00), stage.posted(total=30_00)
+    adjust_invoice(first, "credit", None, 10_00, "Sorry", stage.ports)
+    adjust_invoice(first, "debit", None, 5_00, "Extra", stage.ports)
+    fees = post_fees([Fee(stage.invoice(first), "0", 7_00)], stage.get(Customer, "cus_a"), Settings(), stage.ports)
+    stage.store.commit(*fees.changes)
+    fees_posted(fees, stage.ports)
+    void_invoice(second, stage.ports)
+    stage.deliver("assess")
+    stage.deliver("webhook")
+    sweep_past = stage.clock.now() + timedelta(minutes=6)
+    stage.clock.move_to(sweep_past)
+    sweep_events(stage.ports)  # the messages of `posted` were thrown away
+    stage.deliver("assess")
+    stage.deliver("webhook")
+    assert sorted(heard(stage)) == [
+        ("invoice.posted", "-10.00"), ("invoice.posted", "100.00"), ("invoice.posted", "30.00"),
+        ("invoice.posted", "5.00"), ("invoice.posted", "7.00"), ("invoice.voided", "30.00"),
+    ]  # fmt: skip

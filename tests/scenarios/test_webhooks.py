@@ -22,7 +22,7 @@ def receiver():
         yield made
 
 
-def listen(world, receiver, events=("*",), **more):
+def listen(world, receiver, events=SERVICE, **more):
     """An endpoint at the receiver; the answer that made it."""
     return world.post("/v1/webhook-endpoints", {"id": "whk_erp", "url": receiver.url, "events": list(events), **more})
 
@@ -43,7 +43,7 @@ def deliveries(world):
 
 
 def test_a_suspended_customer_is_heard_of_and_so_is_his_payment(either, receiver):
-    secret = listen(either, receiver, SERVICE)["secret"]
+    secret = listen(either, receiver)["secret"]
     acme = late(either)
     either.to("2026-01-01")
     assert told(receiver) == []
@@ -127,7 +127,7 @@ def test_a_receiver_that_never_takes_it_is_given_up_after_days(world, receiver):
 
 def test_under_faults_every_event_is_heard_and_a_receiver_that_remembers_acts_once(world, receiver):
     world.failures_expected = True
-    listen(world, receiver, SERVICE)
+    listen(world, receiver)
     customers = [late(world, 1 + n % 3) for n in range(9)]
     world.post("/_local/faults", {"seed": 3, "duplicate": 0.3, "delay": 0.3, "crash": 0.05, "throttle": 0.05})
     world.to("2026-01-06")
@@ -140,8 +140,29 @@ def test_under_faults_every_event_is_heard_and_a_receiver_that_remembers_acts_on
 
 
 def test_locally_nothing_but_this_machine_is_called(world):
-    world.post("/v1/webhook-endpoints", {"id": "whk_erp", "url": "https://93.184.216.34/", "events": ["*"]})
+    world.post(
+        "/v1/webhook-endpoints", {"id": "whk_erp", "url": "https://93.184.216.34/", "events": ["customer.suspended"]}
+    )
     late(world)
     world.to("2026-01-02")
     [delivery] = deliveries(world)
     assert delivery["last_error"].endswith("locally nothing else is called")
+
+
+def test_a_night_of_billing_and_charging_is_heard_of_once_each(world, receiver):
+    listen(world, receiver, ["*"])
+    world.automate()
+    acme, bolt = world.customer(terms_days=0), world.customer(terms_days=0)
+    for customer in (acme, bolt):
+        world.contract(customer)
+    world.card(acme)
+    world.card(bolt, "declined:insufficient_funds")
+    world.to("2026-01-02")
+    found = sorted((h.json["type"], h.json["data"]["customer_id"]) for h in receiver.heard)
+    assert found == sorted([
+        ("invoice.posted", acme), ("invoice.posted", bolt), ("payment.failed", bolt), ("payment.succeeded", acme),
+    ])  # fmt: skip
+    assert len(set(receiver.ids)) == len(receiver.ids)
+    payment = next(h.json["data"] for h in receiver.heard if h.json["type"] == "payment.succeeded")
+    assert (payment["amount"], payment["currency"], payment["method"]) == ("100.00", "USD", "card")
+    assert world.get(f"/v1/payments/{payment['payment_id']}")["invoice_id"] == payment["invoice_id"]

@@ -239,3 +239,17 @@ def test_no_answer_but_the_first_and_no_log_shows_a_secret(api, capfd):
     for path in (PATH, f"{PATH}/whk_erp", f"{PATH}/whk_erp/deliveries", "/v1/tasks"):
         assert "whsec_" not in api.get(path).text
     assert "whsec_" not in "".join(capfd.readouterr())
+
+
+def test_the_audit_log_tells_what_was_changed_about_an_endpoint_and_no_secret(api):
+    endpoint(api, id="whk_erp", events=["customer.limited"])
+    api.post(f"{PATH}/whk_erp/rotate")
+    entries = api.get("/v1/audit?subject_id=whk_erp")
+    told = {f["field"] for e in entries.json["items"] for c in e["changes"] for f in c["fields"]}
+    assert {"url", "events", "secrets"} <= told
+    assert "whsec_" not in entries.text
+    assert "whsec_" not in str([vars_of(e) for e in api.ports.store.dump()["AuditEntry"].values()])
+
+
+def vars_of(entity):
+    return {name: getattr(entity, name) for name in entity.__slots__}
