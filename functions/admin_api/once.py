@@ -82,13 +82,13 @@ def answered_once(call: Call[Any], key: str, carry_out: Callable[[Call[Any]], An
 
 
 def created_once(call: Call[Any], prefix: str, carry_out: Callable[[Call[Any]], Answer]) -> Answer:
-    """A create that brings its id: the same body again is 200 with the first result, another body Refused."""
+    """A create that brings its id: the same body at the same path again is 200 with the first result, else Refused."""
     id: str = call.raw["id"]
-    body, key = fingerprint(call.raw), f"created#{id}"
+    body, key = fingerprint([call.scope, call.raw]), f"created#{id}"  # the path says whose it is
     seen = call.ports.store.get(Answered, key)
     if seen is not None:
         if seen.fingerprint != body:
-            raise Refused("id_taken", f"{id} was created with another body: choose another id")
+            raise Refused("id_taken", f"{id} was created with another body, or elsewhere: choose another id")
         return replace(_again(seen, body), status=200)
     ids = ChosenIds(prefix, id, call.ports.ids)
     answer = carry_out(replace(call, ports=replace(call.ports, ids=ids)))

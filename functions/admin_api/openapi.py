@@ -33,6 +33,47 @@ PROBLEM: Final = {
         },
     },
 }
+GATEWAY_WEBHOOK: Final = {  # answered by functions/autopay/webhook.py
+    "operationId": "hear_gateway",
+    "summary": "What the payment gateway tells of its own accord, signed over the raw body.",
+    "description": "A hint only: the gateway is asked what is true. Late, repeated and unordered events do no harm.",
+    "tags": ["webhooks"],
+    "security": [],
+    "parameters": [
+        {
+            "name": "Stripe-Signature",
+            "in": "header",
+            "required": True,
+            "schema": {"type": "string"},
+            "description": "t=<seconds>,v1=<HMAC-SHA256 of '<t>.<body>' in hex>, at most five minutes old",
+        }
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"type": "object", "required": ["id"]}}},
+    },
+    "responses": {
+        "200": {
+            "description": "Heard",
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["received", "outcome"],
+                        "properties": {
+                            "received": {"type": "boolean"},
+                            "outcome": {"enum": ["settled", "nothing_new", "repeated", "ignored", "too_early"]},
+                        },
+                    }
+                }
+            },
+        },
+        "default": {
+            "description": "400 forged or unreadable, 413 too large, 503 to be told again",
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        },
+    },
+}
 _PARAMETER: Final = re.compile(r"<(\w+)>")
 
 
@@ -49,6 +90,7 @@ def document() -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for made in ENDPOINTS:
         paths.setdefault(made.shown, {})[made.method.lower()] = _operation(made, schemas)
+    paths["/webhooks/gateway"] = {"post": GATEWAY_WEBHOOK}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Paidup admin API", "version": VERSION},

@@ -100,6 +100,7 @@ def payment_json(payment: Payment) -> dict[str, Any]:
         ],
         "credited": format_minor(payment.credited_minor, currency),
         "payment_run_id": payment.run_id,
+        "autopay_rule_id": payment.rule_id,
         "version": payment.version,
     }
 

@@ -244,11 +244,14 @@ _READERS: Final[dict[CriterionType, Callable[[object, _Reading], Value]]] = {
 
 
 def check_locks(before: AutopayList, after: AutopayList) -> None:
-    """What a customer may not do: change, unlock, remove or make a locked rule, or put anything before one.
+    """What a customer may not do: change, unlock, remove or make a locked rule, put anything before one, or switch the
+    whole list off while it has one.
 
     Raises Refused. Staff may do all of it.
     """
     locked = {r.id for r in before.rules if r.locked} | {r.id for r in after.rules if r.locked}
+    if locked and before.enabled and not after.enabled:
+        raise Refused("locked", "a rule of this list is locked: ask us to switch autopay off")
     for rule_id in locked:
         if before.rule(rule_id) != after.rule(rule_id) or not _ahead(after, rule_id) <= _ahead(before, rule_id):
             raise Refused("locked", f"rule {rule_id} is locked: ask us to change it")

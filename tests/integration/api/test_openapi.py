@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
 from functions.admin_api.health import VERSION
 from functions.admin_api.routing import ENDPOINTS
+from shared.use_cases.hear_gateway import Heard
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -51,12 +53,19 @@ def test_the_document_names_every_route_with_its_role_and_body(api):
     document = api.get("/v1/openapi.json").json
     assert document["openapi"].startswith("3.1")
     named = {(m.upper(), nameless(path)) for path, methods in document["paths"].items() for m in methods}
-    assert named == {(e.method, nameless(e.path)) for e in ENDPOINTS}
+    assert named == {(e.method, nameless(e.path)) for e in ENDPOINTS} | {("POST", "/webhooks/gateway")}
     post = document["paths"]["/v1/customers"]["post"]
     assert post["x-role"] == "operator"
     assert post["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/CustomerBody"}
     assert document["components"]["schemas"]["CustomerBody"]["required"] == ["name"]
     assert document["components"]["schemas"]["CustomerBody"]["additionalProperties"] is False
+
+
+def test_the_document_tells_the_gateway_how_to_sign_and_what_it_is_answered(api):
+    told = api.get("/v1/openapi.json").json["paths"]["/webhooks/gateway"]["post"]
+    assert (told["security"], [p["name"] for p in told["parameters"]]) == ([], ["Stripe-Signature"])
+    outcomes = told["responses"]["200"]["content"]["application/json"]["schema"]["properties"]["outcome"]["enum"]
+    assert set(outcomes) == set(get_args(Heard))
 
 
 def test_every_reference_of_the_document_leads_somewhere(api):

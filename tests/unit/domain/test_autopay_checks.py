@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -223,3 +225,10 @@ def test_a_customer_may_change_everything_around_a_locked_rule(after):
 def test_a_customer_may_not_change_remove_overtake_or_make_a_locked_rule(after):
     with pytest.raises(Refused):
         check_locks(listed(OPEN_1, LOCKED, OPEN_2), listed(*after))
+
+
+def test_a_customer_may_switch_autopay_off_unless_a_rule_is_locked():
+    check_locks(listed(OPEN_1), replace(listed(OPEN_1), enabled=False))
+    with pytest.raises(Refused, match="locked"):
+        check_locks(listed(OPEN_1, LOCKED), replace(listed(OPEN_1, LOCKED), enabled=False))
+    check_locks(replace(listed(LOCKED), enabled=False), listed(LOCKED))
