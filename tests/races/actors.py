@@ -9,8 +9,14 @@ from types import SimpleNamespace
 from functions.admin_api import app
 from functions.admin_api.routing import ENDPOINTS, respond
 from functions.autopay.charge import charge
-from shared.contracts.messages import ChargeInvoices
+from shared.contracts.messages import ChargeInvoices, RetryCharge
+from shared.domain.errors import DomainError
+from shared.domain.pay_link import Asked
+from shared.ports import Conflict
+from shared.use_cases.charge_invoice import NotProcessed
 from shared.use_cases.hear_gateway import hear_gateway
+from shared.use_cases.lookups import customer_of
+from shared.use_cases.pay_invoices import pay_invoices
 from shared.use_cases.reconcile_payments import reconcile_payments
 
 ADMIN = {"authorizer": {"claims": {"sub": "ada", "cognito:groups": "admin"}}}
@@ -38,6 +44,56 @@ def worker(run_id, chunk=0):
 def by_hand(invoice_id):
     """Someone charges the invoice now, from a page or as an admin."""
     return lambda: ask("POST", f"/v1/invoices/{invoice_id}/charge", {})
+
+
+def page(ports, customer_id, nonce, *shown, method_id="pm_1"):
+    """The customer submits his page, which showed him these (invoice, amount owed)."""
+
+    def submit():
+        asked = [Asked(invoice_id, amount_minor) for invoice_id, amount_minor in shown]
+        try:
+            pay_invoices(customer_of(ports, customer_id), nonce, method_id, asked, ports)
+        except (Conflict, DomainError):
+            pass  # nothing was charged, and he is told so
+
+    return submit
+
+
+def redriven(run_id, invoice_id, attempt):
+    """A charge comes back from the dead letters."""
+    body = RetryCharge(run_id=run_id, invoice_id=invoice_id, attempt=attempt).body()
+
+    def again():
+        try:
+            charge(SimpleNamespace(body=body))
+        except NotProcessed:
+            pass  # it stays in its queue
+
+    return again
+
+
+def given_back_at_the_gateway(ports, gateway, amount_minor):
+    """A person gives money back at the gateway's dashboard, which tells of it twice."""
+
+    def give():
+        charge_id = gateway.charges[0].id
+        try:
+            refund_id = gateway.refund_elsewhere(charge_id, amount_minor)
+        except ValueError:
+            return  # too much by now
+        for _ in range(2):
+            hear_gateway(*gateway.reversal_webhook(charge_id, "charge.refunded", refund_id), ports)
+
+    return give
+
+
+def disputed(ports, gateway, status="open"):
+    def dispute():
+        charge_id = gateway.charges[0].id
+        kind = "charge.dispute.created" if status == "open" else "charge.dispute.closed"
+        hear_gateway(*gateway.reversal_webhook(charge_id, kind, gateway.dispute(charge_id, status).id), ports)
+
+    return dispute
 
 
 def cheque(payment_id, customer_id, amount, allocations=None):

@@ -21,8 +21,9 @@ from shared.gateways.simulated import SimulatedGateway
 from shared.ports import Check, Save, Unavailable
 from shared.storage.memory import MemoryStore
 from shared.storage.records import keys_of
-from shared.use_cases import charge_invoice, refund_payment, settle_payment
+from shared.use_cases import charge_invoice, refund_payment, reversals, settle_payment
 from shared.use_cases.charge_invoice import charge_by_hand
+from shared.use_cases.hear_gateway import hear_gateway
 from shared.use_cases.reconcile_payments import reconcile_payments
 from shared.use_cases.record_payment import ManualPayment, record_payment
 from tests.integration.ledger import assert_balanced
@@ -78,6 +79,8 @@ def rest(race):
     for _ in range(DAYS_TO_REST):
         stage.advance(days=1)
         reconcile_payments(stage.ports)
+    for charge in stage.gateway.charges:  # what could not be heard at the time is told again
+        hear_gateway(*stage.gateway.reversal_webhook(charge.id, "charge.refunded", f"again {charge.id}"), stage.ports)
 
 
 # ---- what must hold -------------------------------------------------------------------------------------------
@@ -121,7 +124,8 @@ def check_claim(attempt, call, held):
     [invoice] = [b for c, b in zip(call.args, call.before, strict=True) if isinstance(c.entity, Invoice)]
     assert attempt.amount_minor == invoice.residual_minor, "it is charged for what is left to pay"
     assert invoice.open_attempt_id is None, "one attempt at a time"
-    assert not held & {attempt.invoice_id, attempt.customer_id}, "nothing is charged once a hold was accepted"
+    if attempt.submission_id is None:  # who pays of his own accord may do so during a hold
+        assert not held & {attempt.invoice_id, attempt.customer_id}, "nothing is charged once a hold was accepted"
 
 
 # ---- the races ------------------------------------------------------------------------------------------------
@@ -253,6 +257,69 @@ def refund_nobody_answered(race):
     )  # fmt: skip
 
 
+def run_own_page_cheque_admin_and_hold(race):
+    id = owed(race)
+    race.begin(
+        run=act.worker(run_of(race.stage, id)), page=act.page(race.ports, "cus_a", "n1", (id, 100_00)),
+        admin=act.by_hand(id), cheque=act.cheque("pay_1", "cus_a", "100.00"), hold=act.hold(id),
+    )  # fmt: skip
+
+
+def one_page_submitted_twice_another_one_and_a_run(race):
+    ids = [owed(race), race.stage.posted(due_on=TODAY, total=40_00)]
+    shown = list(zip(ids, (100_00, 40_00), strict=True))
+    race.begin(
+        page=act.page(race.ports, "cus_a", "n1", *shown), again=act.page(race.ports, "cus_a", "n1", *shown),
+        other=act.page(race.ports, "cus_a", "n2", *reversed(shown)), run=act.worker(run_of(race.stage, *ids)),
+    )  # fmt: skip
+
+
+def own_page_whose_answer_is_lost_and_a_run(race):
+    id = owed(race, "timeout_charged", "succeeded")
+    race.begin(
+        page=act.page(race.ports, "cus_a", "n1", (id, 100_00)), run=act.worker(run_of(race.stage, id)),
+        ask=act.reconcile(race.ports), memo=act.memo(id, "10.00"),
+    )  # fmt: skip
+
+
+def redriven_twice_next_run_and_own_page(race):
+    """A charge that the gateway never processed comes back from the dead letters, now that it works again."""
+    stage = race.stage
+    id = owed(race, *["error_500"] * 4, "succeeded")
+    first = run_of(stage, id)
+    stage.work("charge", act.ChargeInvoices(run_id=first, chunk=0).body())
+    for attempt in (1, 2):
+        stage.work("charge", act.RetryCharge(run_id=first, invoice_id=id, attempt=attempt).body())
+    with pytest.raises(charge_invoice.NotProcessed):
+        stage.work("charge", act.RetryCharge(run_id=first, invoice_id=id, attempt=3).body())
+    stage.queue.waiting.clear()
+    race.begin(
+        one=act.redriven(first, id, 3), two=act.redriven(first, id, 3),
+        run=act.worker(run_of(stage, id, id="prn_2")), page=act.page(race.ports, "cus_a", "n1", (id, 100_00)),
+    )  # fmt: skip
+
+
+def given_back_here_and_at_the_gateway(race):
+    stage = race.stage
+    payment = charge_by_hand(owed(race), stage.ports)
+    race.begin(
+        there=act.given_back_at_the_gateway(race.ports, stage.gateway, 70_00), here=act.refund(payment.id, "60.00"),
+        page=act.page(race.ports, "cus_a", "n1", (payment.invoice_id, 70_00)),
+        cheque=act.cheque("pay_1", "cus_a", "50.00"),
+    )  # fmt: skip
+
+
+def disputed_while_a_run_and_a_refund_are_at_it(race):
+    stage = race.stage
+    id = owed(race)
+    payment = charge_by_hand(id, stage.ports)
+    refund_payment.refund_payment(payment.id, 20_00, stage.ports)
+    race.begin(
+        dispute=act.disputed(race.ports, stage.gateway), again=act.disputed(race.ports, stage.gateway),
+        admin=act.by_hand(id), refund=act.refund(payment.id, "10.00"),
+    )  # fmt: skip
+
+
 class LosesRefunds:
     def __init__(self, inner):
         self._inner = inner
@@ -276,6 +343,9 @@ RACES = [
     answer_lost_and_never_charged, asked_twice_and_told_twice, charge_told_of_before_it_answers,
     three_refunds_and_a_page,
     refund_of_credit_that_is_being_spent, refund_nobody_answered, three_invoices_and_one_attempt_left_on_the_card,
+    run_own_page_cheque_admin_and_hold, one_page_submitted_twice_another_one_and_a_run,
+    own_page_whose_answer_is_lost_and_a_run, redriven_twice_next_run_and_own_page, given_back_here_and_at_the_gateway,
+    disputed_while_a_run_and_a_refund_are_at_it,
 ]  # fmt: skip
 
 
@@ -346,8 +416,8 @@ def open_refunds_overlooked(patch):
 
 
 def credit_left_where_it_is_until_the_refund_succeeds(patch):
-    sources = refund_payment._sources
-    patch.setattr(refund_payment, "_sources", lambda *args: (0, sources(*args)[1]))
+    sources = refund_payment.sources_of
+    patch.setattr(refund_payment, "sources_of", lambda *args: (0, sources(*args)[1]))
 
 
 def a_fresh_key_for_every_call(patch):
@@ -372,17 +442,24 @@ def attempts_on_a_card_counted_apart(patch):
     patch.setattr(charge_invoice, "card_use", lambda customer_id, token, ports: CardUse(customer_id, ports.ids.new("")))
 
 
+def every_refund_at_the_gateway_taken_for_news(patch):
+    patch.setattr(reversals, "_known", lambda payment, back: None)
+
+
 BUGS = [
     (last_write_wins, run_and_page), (checks_forgotten, two_runs_and_a_customer_hold),
     (open_attempts_overlooked, run_and_page), (settled_as_often_as_heard, asked_twice_and_told_twice),
     (open_refunds_overlooked, three_refunds_and_a_page),
     (credit_left_where_it_is_until_the_refund_succeeds, refund_of_credit_that_is_being_spent),
     (a_fresh_key_for_every_call, run_and_page), (unknown_read_as_failed, answer_lost_and_everybody_there),
+    (every_refund_at_the_gateway_taken_for_news, given_back_here_and_at_the_gateway),
+    (open_attempts_overlooked, redriven_twice_next_run_and_own_page),
+    (last_write_wins, one_page_submitted_twice_another_one_and_a_run),
     (attempts_on_a_card_counted_apart, three_invoices_and_one_attempt_left_on_the_card),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("bug", "prepare"), BUGS, ids=[bug.__name__ for bug, _ in BUGS])
+@pytest.mark.parametrize(("bug", "prepare"), BUGS, ids=[f"{b.__name__}-{r.__name__}" for b, r in BUGS])
 def test_a_planted_bug_is_found(bug, prepare, monkeypatch):
     bug(monkeypatch)
     found = broken(prepare)
