@@ -18,6 +18,9 @@ from shared.ports import (
     Bus,
     CardSetup,
     Check,
+    DeadLetterQueue,
+    DeadLetters,
+    DeadMessage,
     Entry,
     Files,
     Gateway,
@@ -98,6 +101,7 @@ def guarded(ports: Ports, rights: Rights) -> Ports:
         ports,
         store=_GuardedStore(ports.store, rights, arns),
         queue=_GuardedQueue(ports.queue, rights, arns),
+        dead_letters=_GuardedDeadLetters(ports.dead_letters, rights, arns),
         gateway=_GuardedGateway(ports.gateway, rights, arns),
         mailer=_GuardedMailer(ports.mailer, rights, arns),
         files=_GuardedFiles(ports.files, rights, arns),
@@ -166,6 +170,32 @@ class _GuardedQueue:
         if bodies:
             self._rights.need("sqs:SendMessage", self._arns.queues[queue])
         self._inner.send(queue, bodies, delay_seconds)
+
+
+class _GuardedDeadLetters:
+    """Looking for messages is one right, and taking one that was found takes others."""
+
+    def __init__(self, inner: DeadLetters, rights: Rights, arns: _Arns) -> None:
+        self._inner, self._rights, self._arns = inner, rights, arns
+
+    def waiting(self, queue: DeadLetterQueue, most: int) -> list[DeadMessage]:
+        self._rights.need("sqs:GetQueueAttributes", self._dlq(queue))
+        found = self._inner.waiting(queue, most)
+        for action in ("sqs:ReceiveMessage", "sqs:ChangeMessageVisibility") if found else ():
+            self._rights.need(action, self._dlq(queue))
+        return found
+
+    def redrive(self, queue: DeadLetterQueue, id: str) -> bool:
+        self._rights.need("sqs:GetQueueAttributes", self._dlq(queue))
+        found = self._inner.redrive(queue, id)
+        for action in ("sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage") if found else ():
+            self._rights.need(action, self._dlq(queue))
+        if found and queue != "ticks":
+            self._rights.need("sqs:SendMessage", self._arns.queues[queue])
+        return found
+
+    def _dlq(self, queue: DeadLetterQueue) -> str:
+        return self._arns.queues[f"{queue}_dlq"]
 
 
 class _GuardedGateway:

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
+from shared import observability
 from shared.config import Config
 from shared.domain.audit import AuditedRequest
 from shared.domain.payment import ChargeOutcome, GivenBack, Payment
+from shared.domain.records import FailedMessage
 from shared.gateways.clients import Clients
+from shared.gateways.dead_letters import SqsDeadLetters
 from shared.gateways.eventbridge import EventBridgeBus
 from shared.gateways.s3 import S3Files
 from shared.gateways.secrets import Secrets
@@ -20,9 +24,11 @@ from shared.gateways.simulated import SimulatedGateway
 from shared.gateways.sqs import SqsQueue
 from shared.gateways.system import RandomIds, SystemClock
 from shared.gateways.webhook_sender import HttpWebhookSender
-from shared.ports import CardSetup, Gateway, GatewayEvent, Ports, SavedCard
+from shared.ports import CardSetup, Conflict, Gateway, GatewayEvent, Ports, Save, SavedCard
 from shared.storage.audited import AuditedStore
 from shared.storage.dynamo import DynamoStore
+
+REMEMBERED = timedelta(days=14)  # as long as SQS keeps a dead letter
 
 _installed: Ports | None = None
 
@@ -51,6 +57,19 @@ def audited(ports: Ports, request: AuditedRequest) -> Ports:
     return replace(ports, store=AuditedStore(ports.store, request, ports.clock))
 
 
+def remember_failure(message_id: str, reason: str, attempts: int) -> None:
+    """Keep why a message goes to the dead letters; if it was told before, what was told first."""
+    now = ports().clock.now()
+    failed = FailedMessage(message_id, reason, attempts, now, now + REMEMBERED)
+    try:
+        ports().store.commit(Save(failed))
+    except Conflict:
+        pass
+
+
+observability.tell_failures(remember_failure)
+
+
 def uninstall() -> None:
     """Forget them; the next use reads the environment again."""
     global _installed
@@ -66,6 +85,7 @@ def ports_from(config: Config) -> Ports:
         clock=SystemClock(),
         ids=ids,
         queue=SqsQueue(config.queue_url, clients),
+        dead_letters=SqsDeadLetters(config.dlq_url, config.queue_url, clients),
         gateway=_ConfiguredGateway(config, clients),
         mailer=SesMailer(clients, config.mail_configuration_set),
         files=S3Files(lambda: config.files_bucket, clients),

@@ -35,6 +35,10 @@ class Config:
     def queue_url(self, queue: str) -> str:
         return self._required(f"{queue.upper()}_QUEUE_URL", f"URL of the queue {queue}")
 
+    def dlq_url(self, queue: str) -> str:
+        """Only the function that shows dead letters is told."""
+        return self._required(f"{queue.upper()}_DLQ_URL", f"URL of the dead letters of the queue {queue}")
+
     @property
     def files_bucket(self) -> str:
         return self._required("FILES_BUCKET", "bucket of the PDFs")

@@ -23,6 +23,8 @@ from shared.domain.errors import DomainError, Invalid
 from shared.ports import Conflict, Unavailable
 
 SERVICE = "paidup"
+RECEIVES_MAX = 5  # deliveries of a message before its queue puts it aside, as the template says
+REASON_CHARS_MAX = 500
 FRAMES_MAX = 12  # innermost frames of a stack that are logged
 PASSING = (Unavailable, Conflict)  # will be gone when the record is delivered again
 TELLING = (DomainError, Misconfigured, *PASSING)  # errors whose text names ids and rules only
@@ -31,7 +33,9 @@ logger = Logger(service=SERVICE)
 metrics = Metrics(namespace="Paidup", service=SERVICE)
 
 Handler = Callable[[dict[str, Any], Any], Any]
+TellFailure = Callable[[str, str, int], None]  # message id, reason, attempts
 _counts: dict[str, int] = {}
+_tell_failure: TellFailure = lambda message_id, reason, attempts: None  # noqa: E731 - until somebody wants to know
 _listener: Callable[[Mapping[str, int]], None] | None = None
 
 
@@ -50,6 +54,12 @@ def loud(level: str = "INFO") -> None:
     global _listener
     _listener = None
     logger.setLevel(level)
+
+
+def tell_failures(told: TellFailure) -> None:
+    """Who is told of a message that fails for the last time, before its queue puts it aside."""
+    global _tell_failure
+    _tell_failure = told
 
 
 def observed(handler: Handler) -> Handler:
@@ -107,7 +117,26 @@ class _Processor(BatchProcessor):
             logger.warning("record is left for later", extra={"message_id": record.message_id, **reason})
         else:
             logger.error("record failed", extra={"message_id": record.message_id, **_facts(error)})
+        attempts = int(record.raw_event.get("attributes", {}).get("ApproximateReceiveCount", 0))
+        if attempts >= RECEIVES_MAX:
+            _tell(record.message_id, error, attempts)
         return super().failure_handler(record, exception)
+
+
+def _tell(message_id: str, error: BaseException, attempts: int) -> None:
+    """That a reason is lost must not lose the message."""
+    try:
+        _tell_failure(message_id, _reason(error), attempts)
+    except Exception as untold:  # noqa: BLE001 - whatever it is, the message is put aside all the same
+        logger.error("reason is lost", extra={"message_id": message_id, **_facts(untold)})
+
+
+def _reason(error: BaseException) -> str:
+    facts = _facts(error)
+    told = facts.get("reason") or (f"field {facts['field']}" if "field" in facts else "")
+    where = next(reversed(traceback.extract_tb(error.__traceback__)), None)
+    at = f"at {where.filename.rpartition('/')[2]}:{where.lineno} in {where.name}" if where else ""
+    return f"{type(error).__name__}: {told or at}"[:REASON_CHARS_MAX]
 
 
 def _facts(error: BaseException) -> dict[str, object]:

@@ -301,6 +301,31 @@ class Queue(Protocol):
         """Durably enqueue messages (JSON texts, any number). At least once, in no order. Delay ≤ 900 s."""
 
 
+DeadLetterQueue = Literal[QueueName, "feedback", "ticks"]  # ticks have no queue of their own to go back to
+
+
+@dataclass(frozen=True, slots=True)
+class DeadMessage:
+    """A message that was put aside because its worker failed each time."""
+
+    id: str
+    body: str
+    sent_at: datetime
+
+
+class DeadLetters(Protocol):
+    """What was put aside, per queue. Another look may find other messages first: SQS promises no order."""
+
+    def waiting(self, queue: DeadLetterQueue, most: int) -> list[DeadMessage]:
+        """Up to `most` of them, which stay where they are."""
+
+    def redrive(self, queue: DeadLetterQueue, id: str) -> bool:
+        """Put a message back on its queue, then take it from the dead letters; whether it was there.
+
+        At least once: after a crash in between it is on both. A tick is only taken away: the next has done its work.
+        """
+
+
 class Files(Protocol):
     def read(self, key: str) -> bytes | None: ...
 
@@ -353,6 +378,7 @@ class Ports:
     clock: Clock
     ids: Ids
     queue: Queue
+    dead_letters: DeadLetters
     gateway: Gateway
     mailer: Mailer
     files: Files

@@ -19,6 +19,9 @@ from shared.ports import (
     Bus,
     CardSetup,
     Check,
+    DeadLetterQueue,
+    DeadLetters,
+    DeadMessage,
     Entry,
     Files,
     Gateway,
@@ -243,6 +246,18 @@ class FaultyQueue:
                 self._inner.send(queue, [body], delay)
 
 
+class FaultyDeadLetters:
+    def __init__(self, inner: DeadLetters, calls: Calls) -> None:
+        self._inner = inner
+        self._calls = calls
+
+    def waiting(self, queue: DeadLetterQueue, most: int) -> list[DeadMessage]:
+        return self._calls.plain("dead_letters.waiting", lambda: self._inner.waiting(queue, most))
+
+    def redrive(self, queue: DeadLetterQueue, id: str) -> bool:
+        return self._calls.plain("dead_letters.redrive", lambda: self._inner.redrive(queue, id))
+
+
 class FaultyGateway:
     """A gateway never raises: a lost answer is `unknown`, a refused call provably `failed`."""
 
@@ -342,6 +357,7 @@ def faulty(ports: Ports, calls: Calls, poisoned: Poisoned | None = None) -> Port
         ports,
         store=FaultyStore(ports.store, calls, poisoned),
         queue=FaultyQueue(ports.queue, calls, chance),
+        dead_letters=FaultyDeadLetters(ports.dead_letters, calls),
         gateway=FaultyGateway(ports.gateway, calls),
         mailer=FaultyMailer(ports.mailer, calls),
         files=FaultyFiles(ports.files, calls),

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from infra.local.backend import Backend
 from infra.local.clock import CountingIds, VirtualClock
-from infra.local.queues import MemoryQueue, MemoryQueues
+from infra.local.queues import MemoryDeadLetters, MemoryQueue, MemoryQueues
 from infra.wiring import Wiring
 from shared.gateways.memory import MemoryBus, MemoryFiles, MemoryMailer
 from shared.gateways.mime import compose
@@ -27,6 +27,7 @@ def open_world(wiring: Wiring, clock: VirtualClock, ids: CountingIds) -> Iterato
         clock=clock,
         ids=ids,
         queue=MemoryQueue(broker, names),
+        dead_letters=MemoryDeadLetters(broker, names),
         gateway=gateway,
         mailer=MemoryMailer(),
         files=MemoryFiles(),

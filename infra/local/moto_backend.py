@@ -20,6 +20,8 @@ from infra.template import ACCOUNT, REGION
 from infra.wiring import Wiring
 from shared.bootstrap import ports_from
 from shared.config import Config
+from shared.gateways.clients import Clients
+from shared.gateways.dead_letters import SqsDeadLetters
 from shared.gateways.simulated import SimulatedGateway
 from shared.ports import Mail, Mailer
 
@@ -48,7 +50,9 @@ def open_world(wiring: Wiring, clock: VirtualClock, ids: CountingIds) -> Iterato
         gateway = SimulatedGateway(clock)
         real = ports_from(Config())
         mailer = VerifyingMailer(real.mailer, wiring.region)
-        ports = replace(real, clock=clock, ids=ids, gateway=gateway, mailer=mailer)
+        config = Config()
+        dead = SqsDeadLetters(config.dlq_url, config.queue_url, Clients(wiring.region), wait_seconds=0)  # time stands
+        ports = replace(real, dead_letters=dead, clock=clock, ids=ids, gateway=gateway, mailer=mailer)
         yield Backend(ports, MotoQueues(wiring.queues), gateway, eml=_eml, mail=lambda sent: mail_of(_eml(sent)))
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from infra.wiring import Queue as Spec
-from shared.ports import QueueName
+from shared.ports import DeadLetterQueue, DeadMessage, QueueName
 
 DELAY_SECONDS_MAX = 900
 BODY_BYTES_MAX = 262_144
@@ -115,6 +115,11 @@ class MemoryQueues:
         for delivery in deliveries:
             self._queues[queue].messages.pop(int(delivery.receipt), None)
 
+    def waiting(self, queue: str) -> list[Delivery]:
+        """What is in a queue, oldest first, without receiving it."""
+        found = sorted(self._queues[queue].messages.items())
+        return [Delivery(f"{n:012d}", f"{n:012d}", m.body, m.receives, m.sent_at) for n, m in found]
+
     def is_ready(self, queue: str) -> bool:
         source = self._queues[queue]
         if source.hidden:
@@ -141,6 +146,26 @@ class MemoryQueues:
         del source.messages[message.number]
         message.receives = 0
         self._store(self._queues[str(source.spec.dlq)], message, now)
+
+
+class MemoryDeadLetters:
+    """The DeadLetters port over the memory broker: `names` says which queue each label is."""
+
+    def __init__(self, broker: MemoryQueues, names: Mapping[str, str]) -> None:
+        self._broker = broker
+        self._names = names
+
+    def waiting(self, queue: DeadLetterQueue, most: int) -> list[DeadMessage]:
+        found = self._broker.waiting(self._names[f"{queue}_dlq"])
+        return [DeadMessage(d.message_id, d.body, d.sent_at) for d in found[:most]]
+
+    def redrive(self, queue: DeadLetterQueue, id: str) -> bool:
+        dead = self._names[f"{queue}_dlq"]
+        found = [d for d in self._broker.waiting(dead) if d.message_id == id]
+        if queue != "ticks":
+            self._broker.put(self._names[queue], [d.body for d in found])
+        self._broker.delete(dead, found)
+        return bool(found)
 
 
 class MemoryQueue:

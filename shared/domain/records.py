@@ -33,6 +33,18 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedMessage:
+    """Why a message went to the dead letters, by the queue's id of it: the message itself cannot say."""
+
+    id: str
+    reason: str
+    attempts: int
+    failed_at: datetime
+    expires_at: datetime
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class HeardEvent:
     """An event of the payment gateway that has been acted on, by the gateway's id of it, while it may be told again."""
 

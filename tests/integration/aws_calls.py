@@ -39,6 +39,10 @@ def needs(wiring, service, operation, request):
         case "dynamodb", _:
             index = f"/index/{request['IndexName']}" if "IndexName" in request else ""
             yield f"dynamodb:{operation}", table(wiring, request["TableName"]) + index
+        case "sqs", "ChangeMessageVisibilityBatch":
+            yield "sqs:ChangeMessageVisibility", wiring.queue_by_url(request["QueueUrl"]).arn
+        case "sqs", "GetQueueAttributes" | "ReceiveMessage" | "DeleteMessage" | "SendMessage":
+            yield f"sqs:{operation}", wiring.queue_by_url(request["QueueUrl"]).arn
         case "sqs", "SendMessageBatch":
             yield "sqs:SendMessage", wiring.queue_by_url(request["QueueUrl"]).arn
         case "s3", _:

@@ -32,6 +32,7 @@ from shared.storage.memory import MemoryStore
 from shared.use_cases.notices import hint
 from shared.use_cases.post_invoices import post_invoice
 from shared.use_cases.render_document import document_key
+from tests.integration.api.client import NoDeadLetters
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 TODAY = date(2026, 1, 31)
@@ -68,7 +69,8 @@ class Stage:
         self.files = MemoryFiles()
         self.webhooks = MemoryWebhookSender()
         self.ports = Ports(
-            store=self.store, clock=self.clock, ids=CountingIds(), queue=self.queue, gateway=self.gateway,
+            store=self.store, clock=self.clock, ids=CountingIds(), queue=self.queue,
+            dead_letters=NoDeadLetters(), gateway=self.gateway,
             mailer=self.mailer, files=self.files, bus=MemoryBus(),
             webhooks=self.webhooks,
         )  # fmt: skip

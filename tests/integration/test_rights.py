@@ -55,6 +55,9 @@ def test_a_call_that_the_role_does_not_allow_is_refused_before_it_is_made():
 
 # Rights that the nights below happen not to use, each with the moment in which it is needed.
 NEEDED_AT_OTHER_TIMES = {
+    "AccountSummaryCompose write RunsTable",  # it fails on a message for the last time, and says why
+    "AdminApi sqs:SendMessage SummaryQueue",  # a dead letter is put back
+    "AdminApi sqs:SendMessage FeedbackQueue",
     "AutopayReconcile read RunsTable",  # the gateway has not said for a week: a person is asked
     "AutopayReconcile write RunsTable",
     "AutopayReconcile sqs:SendMessage ChargeQueue",  # the gateway says that it did not process a call of a run

@@ -11,12 +11,19 @@ from typing import get_args
 
 from infra.wiring import TEMPLATE
 from shared.config import Config
+from shared.observability import RECEIVES_MAX
 from shared.ports import QueueName
 from shared.storage.schema import KINDS, TABLES
+from shared.use_cases.dead_letters import ATTEMPTS, QUEUES
 
 READ_BY_POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
 SET_BY_LAMBDA = {"AWS_REGION", "AWS_DEFAULT_REGION"}
-ONLY_FOR_SOME = {"USERS_ISSUER", "USERS_CLIENT", "GATEWAY_SECRET", "MAIL_CONFIGURATION_SET"}
+ONLY_FOR_SOME = {"FEEDBACK_QUEUE_URL", *(f"{name.upper()}_DLQ_URL" for name in QUEUES)} | {
+    "USERS_ISSUER",
+    "USERS_CLIENT",
+    "GATEWAY_SECRET",
+    "MAIL_CONFIGURATION_SET",
+}
 
 
 def key(prefix):
@@ -121,8 +128,10 @@ def read_by_config():
     config = Config(recorder)
     for name in TABLES:
         config.table(name)
-    for name in get_args(QueueName):
+    for name in (*get_args(QueueName), "feedback"):
         config.queue_url(name)
+    for name in QUEUES:
+        config.dlq_url(name)
     for name, member in inspect.getmembers(Config):
         if isinstance(member, property):
             getattr(config, name)
@@ -135,6 +144,15 @@ def test_every_function_is_given_what_the_configuration_reads_and_nothing_else(w
         given = set(function.env) - READ_BY_POWERTOOLS
         assert given <= asked, function.id
         assert asked - ONLY_FOR_SOME <= given, function.id
+
+
+def test_the_api_knows_every_dead_letter_queue_and_how_often_a_message_is_tried(wiring):
+    dead = {q.label: q for q in wiring.queues.values() if q.dlq is None}
+    assert set(dead) == {f"{name}_dlq" for name in QUEUES}
+    env = wiring.functions["AdminApiFunction"].env
+    assert {label: env[f"{label.upper()}_URL"] for label in dead} == {label: q.url for label, q in dead.items()}
+    assert wiring.queue_by_url(env["FEEDBACK_QUEUE_URL"]).label == "feedback"
+    assert {q.max_receives for q in wiring.queues.values() if q.dlq} == {RECEIVES_MAX} == {ATTEMPTS}
 
 
 def test_the_gateway_s_secret_is_named_to_those_who_may_read_it(wiring, template):

@@ -48,6 +48,14 @@ class Queue:
         self.sent += [(queue, json.loads(body)) for body in bodies]
 
 
+class NoDeadLetters:
+    def waiting(self, queue, most) -> list:
+        return []
+
+    def redrive(self, queue, id) -> bool:
+        return False
+
+
 @dataclass
 class Gateway:
     outcome: ChargeOutcome = CHARGED
@@ -179,6 +187,7 @@ class Client:
 
 def new_ports() -> Ports:
     return Ports(
-        store=MemoryStore(), clock=Clock(), ids=Ids(), queue=Queue(), gateway=Gateway(), mailer=Unused(), files=Files(),
+        store=MemoryStore(), clock=Clock(), ids=Ids(), queue=Queue(),
+        dead_letters=NoDeadLetters(), gateway=Gateway(), mailer=Unused(), files=Files(),
         bus=Unused(), webhooks=MemoryWebhookSender(),
     )  # fmt: skip
