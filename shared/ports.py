@@ -15,7 +15,7 @@ from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice
 from shared.domain.outbox import OutboxEvent
-from shared.domain.payment import ChargeOutcome, GivenBack, Payment, PaymentMethod
+from shared.domain.payment import ChargeOutcome, CreditBalance, GivenBack, Payment, PaymentMethod
 from shared.domain.runs import BillRun, PaymentRun
 from shared.domain.task import Task
 from shared.domain.webhook import WebhookDelivery
@@ -138,6 +138,7 @@ CUSTOMERS_SUMMARIZED = Index(
     "customers_summarized", Customer
 )  # partition: schedule|time zone|shard, those whose own switches are on; sort: customer
 CARDS_EXPIRING = Index("cards_expiring", PaymentMethod)  # sharded by customer; sort: month#customer#id
+CREDITS = Index("credits", CreditBalance)  # sharded by customer, those above zero; sort: customer#currency
 CONTRACTS_DUE = Index(
     "contracts_due", Contract
 )  # sharded by customer, only with a next bill date; sort: date#customer#contract
@@ -150,8 +151,14 @@ INVOICES_BY_RUN = Index("invoices_by_run", Invoice)  # sort: status#customer#bil
 INVOICES_OPEN = Index(
     "invoices_open", Invoice
 )  # sharded by customer, posted with residual > 0; sort: customer#due_on#id
+INVOICES_ASIDE = Index(
+    "invoices_aside", Invoice
+)  # sharded by invoice, void or posted below zero (no memos): what reports of past days must know; sort: at#id
 PAYMENTS = Index("payments", Payment)  # sharded by payment; sort: at#id
 PAYMENTS_BY_CUSTOMER = Index("payments_by_customer", Payment)  # sort: at#id
+PAYMENTS_LATER = Index(
+    "payments_later", Payment
+)  # sharded, those that something happened to a day or more after they were made; sort: when it last did#id
 PAYMENTS_UNRESOLVED = Index("payments_unresolved", Payment)  # sharded, those awaited; sort: next_check_at#id
 NOTICES = Index("notices", Notice)  # sharded by notice; sort: created_at#id
 NOTICES_BY_CUSTOMER = Index("notices_by_customer", Notice)  # sort: created_at#id

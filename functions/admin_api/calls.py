@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
@@ -13,6 +14,7 @@ from shared.ports import Ports
 
 JSON_TYPE: Final = "application/json"
 CSV_TYPE: Final = "text/csv"
+_QUALITY: Final = re.compile(r"([01])(?:\.([0-9]{0,3}))?")
 
 B = TypeVar("B", bound=Body)
 Filters = Mapping[str, Callable[[str], Any]]
@@ -43,6 +45,7 @@ class Call(Generic[B]):
     query: Mapping[str, Any]
     if_match: int | None
     scope: str  # method and path: what idempotency keys and cursors belong to
+    accept: str = ""  # the media types that the caller takes
 
 
 def expect(call: Call[Any], version: int) -> None:
@@ -55,6 +58,21 @@ def expect(call: Call[Any], version: int) -> None:
             refuse("version", "must be a whole number")
         if given != version:
             raise Stale(f"its version is {version}, not {given}: read it again")
+
+
+def prefers(media_type: str, accept: str) -> bool:
+    """Whether an Accept header asks for this type rather than JSON; in doubt it does not. RFC 9110."""
+    wanted = {name: quality for name, quality in map(_range, accept.split(",")) if name}
+    quality = wanted.get(media_type, wanted.get(f"{media_type.partition('/')[0]}/*", 0))
+    return quality > wanted.get(JSON_TYPE, wanted.get("application/*", 0))
+
+
+def _range(text: str) -> tuple[str, int]:
+    """A media range and its quality in thousandths; what cannot be read counts as not wanted."""
+    name, *parameters = (part.strip().lower() for part in text.split(";"))
+    given = next((p.removeprefix("q=") for p in parameters if p.startswith("q=")), "1")
+    match = _QUALITY.fullmatch(given)
+    return name, int(match[1] + (match[2] or "").ljust(3, "0")) if match else 0
 
 
 # ---- filters --------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Final
 
 from functions.admin_api.access import needed_role
-from functions.admin_api.calls import JSON_TYPE, Answer, Call
+from functions.admin_api.calls import CSV_TYPE, JSON_TYPE, Answer, Call
 from functions.admin_api.health import VERSION
 from functions.admin_api.routing import ENDPOINTS, Endpoint, endpoint, new_router
 from shared.contracts.api_fields import Body, Empty
@@ -156,7 +156,11 @@ def _parameters(made: Endpoint) -> list[dict[str, Any]]:
 def _filter_schema(name: str) -> dict[str, Any]:
     if name == "limit":
         return {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}
-    return {"type": "boolean"} if name in ("flagged", "dry_run", "planned") else {"type": "string"}
+    if name in ("days", "periods"):
+        return {"type": "integer", "minimum": 1}
+    if name == "as_of":
+        return {"type": "string", "format": "date"}
+    return {"type": "boolean"} if name in ("flagged", "dry_run", "items", "planned") else {"type": "string"}
 
 
 def _responses(made: Endpoint) -> dict[str, Any]:
@@ -166,7 +170,7 @@ def _responses(made: Endpoint) -> dict[str, Any]:
     }
     if made.method == "DELETE":
         return {"204": {"description": "Done"}, "default": problem}
-    kind = "application/pdf" if made.path.endswith("/pdf") else made.gives
-    schema = {"type": "object"} if kind == JSON_TYPE else {"type": "string"}
-    done = {"description": made.summary, "content": {kind: {"schema": schema}}}
+    kinds = ("application/pdf",) if made.path.endswith("/pdf") else (made.gives, CSV_TYPE)[: 1 + made.csv]
+    content = {kind: {"schema": {"type": "object" if kind == JSON_TYPE else "string"}} for kind in kinds}
+    done = {"description": made.summary, "content": content}
     return {"201": done, "200": done, "default": problem} if made.creates else {"200": done, "default": problem}

@@ -10,7 +10,7 @@ from typing import Any, Final
 from functions.admin_api.access import NotAllowed, NotAuthenticated
 from shared.contracts.api_fields import FieldError, InvalidBody
 from shared.contracts.api_json import Malformed, dumps
-from shared.domain.errors import DomainError, Invalid, NotFound, Refused, Stale
+from shared.domain.errors import DomainError, Invalid, NotFound, Refused, Stale, TooMuch
 from shared.ports import Conflict, Unavailable
 
 RETRY_AFTER_SECONDS: Final = 2
@@ -85,6 +85,7 @@ _PROBLEMS: Final[tuple[tuple[type[Exception], Callable[[Any], Problem]], ...]] =
     (Stale, lambda e: Problem(412, str(e) or "it was changed meanwhile: read it again")),
     (Malformed, lambda e: Problem(400, str(e))),
     (TooLarge, lambda e: Problem(413, str(e))),
+    (TooMuch, lambda e: Problem(413, str(e))),
     (NotAuthenticated, lambda e: Problem(401, "sign in first", headers={"WWW-Authenticate": "Bearer"})),
     (NotAllowed, lambda e: Problem(403, str(e))),
     (NoSuchPath, lambda e: Problem(404, "there is nothing at this path")),

@@ -51,6 +51,7 @@ class Endpoint:
     takes: str = JSON_TYPE  # the content type of the body; one that is not JSON is handed over as it came
     gives: str = JSON_TYPE
     secret: bool = False  # the answer is a secret and is kept nowhere, so an Idempotency-Key cannot bring it again
+    csv: bool = False  # answers as CSV too, to whom asks for it
 
     @property
     def shown(self) -> str:
@@ -83,11 +84,12 @@ def endpoint(
     takes: str = JSON_TYPE,
     gives: str = JSON_TYPE,
     secret: bool = False,
+    csv: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register a handler, which takes the Call and the parameters of the path by name."""
 
     def register(handler: Handler) -> Handler:
-        made = Endpoint(method, path, handler, body, filters or {}, creates, public, merges, takes, gives, secret)
+        made = Endpoint(method, path, handler, body, filters or {}, creates, public, merges, takes, gives, secret, csv)
         ENDPOINTS.append(made)
 
         def routed(**parameters: str) -> Response[str]:
@@ -145,6 +147,7 @@ def _answer(made: Endpoint, event: Mapping[str, Any], parameters: Mapping[str, s
         query=query,
         if_match=_if_match(headers),
         scope=f"{made.method} {event.get('path', made.path)}",
+        accept=headers.get("accept", ""),
     )
     key = headers.get("idempotency-key")
     if made.method == "POST" and key is not None and not made.secret:

@@ -3,6 +3,7 @@
 DomainError
 ├── Invalid        a value is wrong: says which field, what is wrong with it and the way out
 ├── Refused        the request conflicts with the state of the thing (an API answers 409)
+├── TooMuch        the answer would be larger, or take longer, than one request may
 ├── NotFound       there is no such thing, or it is not yours
 └── Stale          someone else changed it first: the given version is not the current one
 """
@@ -29,6 +30,10 @@ class Refused(DomainError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class TooMuch(DomainError):
+    """One request cannot answer this. The message says what to ask for instead."""
 
 
 class NotFound(DomainError):

@@ -116,6 +116,12 @@ class Payment:
         return self.unresolved or self.open_refund is not None
 
     @property
+    def changed_at(self) -> datetime:
+        """When it last moved money: when it was made, settled, or a refund of it was opened or settled."""
+        refunds = (r.settled_at or r.at for r in self.refunds)
+        return max(self.at, self.settled_at or self.at, *refunds)
+
+    @property
     def credit_left_minor(self) -> int:
         """What it brought as credit, less what refunds have taken of that."""
         return self.credited_minor - sum(r.credit_minor for r in self._counted())

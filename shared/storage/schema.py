@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared import ports
@@ -36,6 +36,7 @@ from shared.domain.webhook import WebhookDelivery, WebhookEndpoint
 
 TABLES = ("accounts", "usage", "invoices", "payments", "runs", "notices", "settings", "audit")
 ALL = "all"
+ONE_DAY = timedelta(days=1)
 NAME_IN_KEY_MAX = 100  # characters of a name kept in a sort key, which DynamoDB limits to 1,024 bytes
 
 
@@ -97,6 +98,11 @@ def _in_run(invoice: Invoice) -> str:
     return f"{invoice.status}#{owner}#{flags}#{invoice.currency}#{invoice.total_minor}"
 
 
+def _aside(invoice: Invoice) -> str | None:
+    below_zero = invoice.status == "posted" and invoice.total_minor < 0 and invoice.type != "credit_memo"
+    return _shard(invoice.id) if below_zero or invoice.status == "void" else None
+
+
 def _collection(state: CollectionState) -> str:
     rules = "#".join(map(str, state.rules))
     return f"{state.customer_id}#{state.next_on or ''}#{state.seen}#{rules}"
@@ -118,7 +124,10 @@ KINDS: tuple[Kind, ...] = (
     )),
     Kind(CardUse, "accounts", "card#", lambda e: e.customer_id, lambda e: e.token),
     Kind(AutopayList, "accounts", "autopay", lambda e: e.customer_id),
-    Kind(CreditBalance, "accounts", "credit#", lambda e: e.customer_id, lambda e: e.currency),
+    Kind(CreditBalance, "accounts", "credit#", lambda e: e.customer_id, lambda e: e.currency, indexes=(
+        IndexRule(ports.CREDITS, lambda e: _shard(e.customer_id) if e.amount_minor else None,
+                  lambda e: f"{e.customer_id}#{e.currency}"),
+    )),
     Kind(CollectionState, "accounts", "collection", lambda e: e.customer_id, indexes=(
         IndexRule(ports.COLLECTION_STATES, lambda e: _shard(e.customer_id) if e.followed else None, _collection),
     )),
@@ -133,11 +142,14 @@ KINDS: tuple[Kind, ...] = (
         IndexRule(ports.INVOICES_BY_RUN, lambda e: e.bill_run_id, _in_run),
         IndexRule(ports.INVOICES_OPEN, lambda e: _shard(e.customer_id) if e.collectable() else None,
                   lambda e: f"{e.customer_id}#{e.due_on}#{e.id}"),
+        IndexRule(ports.INVOICES_ASIDE, _aside, lambda e: f"{_instant(e.voided_at or e.posted_at)}#{e.id}"),
     )),
     Kind(InvoiceLines, "invoices", "lines#", lambda e: e.invoice_id, lambda e: f"{e.part:04d}"),
     Kind(Payment, "payments", "payment", lambda e: e.id, indexes=(
         IndexRule(ports.PAYMENTS, lambda e: _shard(e.id), _paid_at),
         IndexRule(ports.PAYMENTS_BY_CUSTOMER, lambda e: e.customer_id, _paid_at),
+        IndexRule(ports.PAYMENTS_LATER, lambda e: _shard(e.id) if e.changed_at - e.at >= ONE_DAY else None,
+                  lambda e: f"{_instant(e.changed_at)}#{e.id}"),
         IndexRule(ports.PAYMENTS_UNRESOLVED, lambda e: _shard(e.id) if e.awaited else None,
                   lambda e: f"{_instant(e.next_check_at)}#{e.id}"),
     )),
