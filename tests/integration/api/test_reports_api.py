@@ -29,7 +29,7 @@ ONE_STORY = [
     [("invoice", 6, 80), ("invoice", 1, 50), ("draft", 2, 40), ("invoice", 12, 30), ("invoice", 4, 70)],
     [("charge_unheard", 0, 1), ("cheque", 12, 95), ("below_zero", 7, 20), *(("charge", n, 1) for n in range(5))],
     [("post_draft", 0, 1), ("credit", 4, 10), ("cheque", 1, 90)],
-    [("debit", 0, 15), ("invoice", 9, 33), ("invoice", 10, 44)],
+    [("debit", 0, 15), ("invoice", 9, 33), ("invoice", 10, 44), *(("charge_unheard", n, 1) for n in (2, 4, 6))],
     [("hear", 0, 1), ("refund", 1, 5), *(("void", n, 1) for n in range(9))],
     [("refund_unheard", n, 1) for n in range(5)],
     [],
