@@ -27,6 +27,8 @@ from shared.domain.task import Task
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
 from shared.use_cases.look_again import look_again
 from shared.use_cases.lookups import CONFLICT_RETRIES
+from shared.use_cases.money_events import refund_events
+from shared.use_cases.outbox import announce
 from shared.use_cases.refund_payment import reopened_by, sources_of
 from shared.use_cases.settle_payment import grown_credit
 
@@ -86,7 +88,10 @@ def _recorded(payment_id: str, back: GatewayRefund, ports: Ports) -> bool:
             if missing:
                 _unapply_credit(payment, missing, ports)
             else:
-                ports.store.commit(*_changes(payment, back, amount, balance, ports))
+                refund, changes = _changes(payment, back, amount, balance, ports)
+                events = refund_events(payment, refund, ports)
+                ports.store.commit(*changes, *map(Save, events))
+                announce(ports, *(e.id for e in events))
                 return True
         except Conflict:
             continue
@@ -95,7 +100,7 @@ def _recorded(payment_id: str, back: GatewayRefund, ports: Ports) -> bool:
 
 def _changes(
     payment: Payment, back: GatewayRefund, amount_minor: int, balance: CreditBalance | None, ports: Ports
-) -> list[Change]:
+) -> tuple[Refund, list[Change]]:
     credit, reopened = sources_of(payment, amount_minor, balance)
     now = ports.clock.now()
     refund = Refund(
@@ -105,7 +110,7 @@ def _changes(
     changes: list[Change] = [Save(payment.refund_opened(refund, None).refund_now(refund))]
     if balance is not None and credit:
         changes.append(Save(replace(balance, amount_minor=balance.amount_minor - credit)))
-    return changes + reopened_by(reopened, ports)
+    return refund, changes + reopened_by(reopened, ports)
 
 
 def _missing(payment: Payment, amount_minor: int, balance: CreditBalance | None) -> int:

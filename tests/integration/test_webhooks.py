@@ -22,7 +22,8 @@ from shared.domain.task import Task
 from shared.domain.webhook import ATTEMPTS_MAX, GIVEN_UP_IN_A_ROW_MAX, WebhookDelivery, WebhookEndpoint, delivery_id
 from shared.ports import Unavailable, WebhookAnswer
 from shared.use_cases.adjust_invoice import adjust_invoice
-from shared.use_cases.charge_invoice import charge_invoice
+from shared.use_cases.charge_invoice import charge_by_hand, charge_invoice
+from shared.use_cases.hear_gateway import hear_gateway
 from shared.use_cases.late_fees import fees_posted, post_fees
 from shared.use_cases.outbox import sweep_events
 from shared.use_cases.post_invoices import post_invoice
@@ -481,3 +482,21 @@ def test_memos_fees_and_voids_are_told_too(stage):
         ("invoice.posted", "-10.00"), ("invoice.posted", "100.00"), ("invoice.posted", "30.00"),
         ("invoice.posted", "5.00"), ("invoice.posted", "7.00"), ("invoice.voided", "30.00"),
     ]  # fmt: skip
+
+
+def test_a_refund_is_told_once_it_is_done_whoever_made_it(stage):
+    endpoint(stage, URL, "payment.refunded")
+    stage.settings()
+    stage.customer()
+    stage.card()
+    payment = charge_by_hand(stage.posted(total=100_00), stage.ports)
+    refund_payment(payment.id, 30_00, stage.ports)
+    at_the_gateway = stage.gateway.refund_elsewhere(payment.gateway_id, 20_00)
+    for _ in range(2):
+        hear_gateway(
+            *stage.gateway.reversal_webhook(payment.gateway_id, "charge.refunded", at_the_gateway), stage.ports
+        )
+    stage.deliver("assess")
+    stage.deliver("webhook")
+    assert heard(stage) == [("payment.refunded", "30.00"), ("payment.refunded", "20.00")]
+    assert {json.loads(m.body)["data"]["payment_id"] for m in stage.webhooks.sent} == {payment.id}
