@@ -12,7 +12,8 @@ from functions.pay_page import forms
 from functions.pay_page.rendering import asset, pdf
 from functions.pay_page.requests import PageRequest, Unreadable, read_request
 from functions.pay_page.views import Answer, account_page, autopay_page, cards_page, message_page, result_page
-from shared.bootstrap import ports
+from shared.bootstrap import audited, ports
+from shared.domain.audit import AuditedRequest
 from shared.domain.customer import Customer
 from shared.domain.errors import NotFound
 from shared.domain.pay_link import NoEntry, StalePage
@@ -67,6 +68,7 @@ HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {
     ("GET", "/pay/{token}/autopay"): _autopay,
     ("POST", "/pay/{token}/autopay"): forms.autopay,
 }
+ROLE: Final = "customer"  # in the audit log
 ASSET: Final = ("GET", "/pay/assets/{file}")
 RENEW: Final = ("POST", "/pay/{token}/renew")
 ROUTES: Final = frozenset({*HANDLERS, ASSET, RENEW})
@@ -108,7 +110,12 @@ def _answered(request: PageRequest) -> Answer:
     if handler is None:
         raise NoEntry("unknown")
     everything = ports()
-    return handler(request, open_link(request.token, everything), everything)
+    customer = open_link(request.token, everything)
+    if request.method == "POST":  # what a form changes is told in the audit log, as what admins change is
+        action = f"POST {request.resource}"
+        by = AuditedRequest(f"customer {customer.id}", ROLE, action, request.id, (customer.id,))
+        everything = audited(everything, by)
+    return handler(request, customer, everything)
 
 
 def _renewed(request: PageRequest) -> Answer:

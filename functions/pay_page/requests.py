@@ -60,6 +60,7 @@ class PageRequest:
     root: str
     parameters: Mapping[str, str] = field(default_factory=dict)
     fields: Fields = Fields(())
+    id: str = ""
 
     @property
     def token(self) -> str:
@@ -73,11 +74,14 @@ class PageRequest:
 def read_request(event: Mapping[str, Any]) -> PageRequest:
     """Raises Unreadable."""
     method, path = str(event.get("httpMethod") or "GET"), str(event.get("path") or "")
-    asked = str((event.get("requestContext") or {}).get("path") or path)
+    context = event.get("requestContext") or {}
+    asked = str(context.get("path") or path)
     root = asked.removesuffix(path) if asked.endswith(path) else ""
     parameters = {str(k): str(v) for k, v in (event.get("pathParameters") or {}).items()}
     fields = _fields(event) if method == "POST" else Fields(())
-    return PageRequest(method, str(event.get("resource") or ""), root, parameters, fields)
+    return PageRequest(
+        method, str(event.get("resource") or ""), root, parameters, fields, str(context.get("requestId") or "")
+    )
 
 
 def _fields(event: Mapping[str, Any]) -> Fields:

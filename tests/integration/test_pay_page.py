@@ -565,6 +565,21 @@ def test_a_locked_rule_is_shown_and_cannot_be_changed_or_passed(world, browser):
     assert dump(world) == before
 
 
+def test_what_a_customer_does_is_in_the_audit_log_and_his_token_is_not(world, browser):
+    acme, _, link = scene(world)
+    before = len(world.all("/v1/audit"))
+    browser.get(link)
+    assert len(world.all("/v1/audit")) == before
+    browser.post(link, choose(browser.get(link)))
+    browser.post(f"{link}/promise", {"date": "2026-01-20"})
+    done = world.all("/v1/audit")
+    mine = [e for e in done if e["role"] == "customer"]
+    assert {e["by"] for e in mine} == {f"customer {acme}"}
+    assert {e["action"] for e in mine} == {"POST /pay/{token}", "POST /pay/{token}/promise"}
+    assert token_of(link) not in repr(done)
+    assert world.get("/v1/audit/verify")["valid"]
+
+
 # ---- both stores -----------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ Facts are read from the stores and from what the outside world saw, never from w
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
@@ -12,10 +13,12 @@ from infra.local.cloud import LocalCloud
 from shared.domain.ids import SHARDS
 from shared.domain.invoice import Invoice, InvoiceLines
 from shared.domain.notice import Notice
+from shared.domain.pay_link import PayLink, digest_of
 from shared.domain.payment import Payment
 from shared.ports import INVOICES, NOTICES, PAYMENTS
 
 PAGES_MAX = 1_000
+PAY_LINK = re.compile(r"/pay/([\w-]+)")
 
 
 def stored(cloud: LocalCloud, index):
@@ -147,6 +150,7 @@ def mail(facts, cloud):
     invoices = {invoice.id: invoice for invoice in facts.invoices}
     notices = {notice.id: notice for notice in facts.notices}
     sent = Counter(s.mail.notice_id for s in cloud.mail.sent)
+    mails = {s.mail.notice_id: s.mail for s in cloud.mail.sent}
     yield from (f"notice {n} was mailed {count} times" for n, count in sent.items() if count > 1)
     for id in sent:
         notice = notices.get(id)
@@ -155,6 +159,7 @@ def mail(facts, cloud):
             continue
         if notice.status not in ("sent", "bounced"):
             yield f"notice {id} ({notice.kind}) was mailed, but is {notice.status}"
+        yield from (f"notice {id} carries a link of another customer" for _ in strange_links(mails[id], notice, cloud))
         if notice.kind == "invoice" and invoices[notice.subject_id].status != "posted":
             yield f"invoice {notice.subject_id} was mailed and is {invoices[notice.subject_id].status}"
     for notice in facts.notices:
@@ -169,6 +174,14 @@ def mail(facts, cloud):
     for key, found in tiers.items():
         if found != sorted(set(found)):
             yield f"tiers of {key} came as {found}"
+
+
+def strange_links(mail, notice, cloud):
+    """The pay links of a mail that are not stored, or that open another customer's page."""
+    for token in set(PAY_LINK.findall(mail.html + mail.text)):
+        link = cloud.ports.store.get(PayLink, digest_of(token))
+        if link is None or link.customer_id != notice.customer_id:
+            yield token
 
 
 def work(cloud):
