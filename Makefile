@@ -73,6 +73,10 @@ format: $(INSTALLED)  ## put the code into shape
 	$(BIN)/ruff format .
 
 # ---- measure ------------------------------------------------------------------------------------
+.PHONY: pictures
+pictures: $(INSTALLED)  ## docs/pictures anew; needs pdftoppm (poppler) and chromium on the path
+	$(BIN)/python -m infra.pictures
+
 .PHONY: bench
 bench: $(INSTALLED)  ## what an invoice costs: CPU, AWS calls, DynamoDB's units
 	$(BIN)/python -m benchmarks.lifecycle $(ARGS)

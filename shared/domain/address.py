@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+# Where the postal code stands behind the town and its state.
+CODE_LAST: Final = frozenset({"US", "GB", "CA", "AU", "NZ", "IE", "IN", "ZA", "USA", "UK"})
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -15,10 +18,14 @@ class Address:
     postal_code: str = ""
     country: str = ""
 
-    def lines(self) -> list[str]:
-        """As it is printed, from the street down."""
-        parts = (self.line1, self.line2, f"{self.postal_code} {self.city}".strip(), self.region, self.country)
-        return [part for part in parts if part]
+    def lines(self, country: str | None = None) -> list[str]:
+        """As it is printed, from the street down; `country` is printed in place of its own."""
+        town, region = f"{self.postal_code} {self.city}".strip(), self.region
+        if self.country.upper() in CODE_LAST:
+            place = ", ".join(part for part in (self.city, self.region) if part)
+            town, region = f"{place} {self.postal_code}".strip(), ""
+        shown = self.country if country is None else country
+        return [part for part in (self.line1, self.line2, town, region, shown) if part]
 
 
 NOWHERE: Final = Address()

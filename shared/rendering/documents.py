@@ -155,7 +155,7 @@ def _seller(seller: Mapping[str, Any], speech: Speech) -> dict[str, object]:
     tax_id, email = text_of(seller.get("tax_id")), text_of(seller.get("email"))
     label = speech.say("VAT ID" if tax_id[:2].isalpha() and tax_id[:2].isascii() else "Tax ID")
     foot = [
-        ", ".join(filter(None, (text_of(seller["name"]), *address))),
+        text_of(seller["name"]),
         email,
         f"{label}\u00a0{tax_id}" if tax_id else "",
     ]

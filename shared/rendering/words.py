@@ -19,7 +19,6 @@ GERMAN: Final[Mapping[str, str]] = MappingProxyType(
         "Date": "Datum",
         "Due date": "Fällig am",
         "For invoice": "Zu Rechnung",
-        "Reason": "Grund",
         # the lines and what they come to
         "Description": "Beschreibung",
         "Service period": "Leistungszeitraum",

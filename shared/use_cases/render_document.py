@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -169,14 +168,14 @@ def _address(customer: Customer, settings: Settings, speech: Speech) -> list[str
     """A letter within the country names no country."""
     a = customer.address
     country = "" if a.country == settings.business.address.country else speech.country(a.country)
-    return replace(a, country=country).lines()
+    return a.lines(country)
 
 
 def _seller(settings: Settings, speech: Speech) -> dict[str, object]:
     b = settings.business
-    address = replace(b.address, country=speech.country(b.address.country))
+    address = b.address.lines(speech.country(b.address.country))
     return {
-        "name": b.name, "email": b.email_from, "address_lines": address.lines(), "tax_id": b.tax_id, "iban": b.iban,
+        "name": b.name, "email": b.email_from, "address_lines": address, "tax_id": b.tax_id, "iban": b.iban,
         "bic": b.bic, "payment_instructions": b.payment_instructions, "accent": b.accent_colour,
     }  # fmt: skip
 
