@@ -58,8 +58,8 @@ class HttpWebhookSender:
 
     def refuses(self, url: str) -> str | None:
         parts = urlsplit(url)
-        host = (parts.hostname or "").rstrip(".")
-        ours = is_loopback(host) or host == "localhost" or host.endswith(".localhost")
+        host = parts.hostname or ""
+        ours = _is_this_machine(host)
         if parts.scheme == "http" and not (self._local() and ours):
             return "must be an https URL"
         if not self._local() and (ours or (is_address(host) and not is_public(host))):
@@ -78,13 +78,15 @@ class HttpWebhookSender:
     def _addresses(self, parts: SplitResult) -> list[str]:
         """Those to connect to; one that is not allowed spoils them all."""
         host = parts.hostname or ""
+        if self._local() and not _is_this_machine(host):
+            raise _Refused("locally nothing but this machine is called")  # nor is the name of anything else looked up
         try:
             found = self._resolve(host, _port(parts))
         except (OSError, UnicodeError):
             raise _Refused("the host's name could not be resolved") from None
-        local = self._local()
-        if not found or not all(is_loopback(a) if local else is_public(a) for a in found):
-            where = "this machine, and locally nothing else is called" if local else "the public internet"
+        allowed = is_loopback if self._local() else is_public
+        if not found or not all(map(allowed, found)):
+            where = "this machine" if self._local() else "the public internet"
             raise _Refused(f"the host has an address that is not of {where}")
         return found[:ADDRESSES_MAX]
 
@@ -165,6 +167,11 @@ def _exchange(line: socket.socket, parts: SplitResult, message: WebhookMessage, 
         except BROKEN:
             pass  # the status has come, and nothing else is of interest
         return response.status
+
+
+def _is_this_machine(host: str) -> bool:
+    name = host.rstrip(".").lower()
+    return is_loopback(name) or name == "localhost" or name.endswith(".localhost")
 
 
 def _port(parts: SplitResult) -> int:

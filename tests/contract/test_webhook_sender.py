@@ -94,7 +94,7 @@ def test_an_answer_that_does_not_come_to_an_end_is_not_waited_for(receiver, beha
     began = time.monotonic()
     answer = sender().send(message(receiver.url))
     assert (answer.status, answer.problem) == (None, "timed out")
-    assert time.monotonic() - began < PATIENCE_SECONDS * 5
+    assert time.monotonic() - began < PATIENCE_SECONDS * 10
 
 
 @pytest.mark.parametrize("behaviour", [endless, dribbles])
@@ -102,7 +102,7 @@ def test_of_a_body_without_end_a_little_is_read_and_the_status_counts(receiver, 
     receiver.answers = [behaviour]
     began = time.monotonic()
     assert sender().send(message(receiver.url)).status == 200
-    assert time.monotonic() - began < PATIENCE_SECONDS * 5
+    assert time.monotonic() - began < PATIENCE_SECONDS * 10
 
 
 def test_a_handshake_that_never_ends_is_not_waited_for():
@@ -110,7 +110,7 @@ def test_a_handshake_that_never_ends_is_not_waited_for():
         began = time.monotonic()
         answer = sender().send(message(f"https://localhost:{mute.getsockname()[1]}/"))
         assert (answer.status, answer.problem) == (None, "timed out")
-        assert time.monotonic() - began < PATIENCE_SECONDS * 5
+        assert time.monotonic() - began < PATIENCE_SECONDS * 10
 
 
 @pytest.mark.parametrize("behaviour", [hangs_up, garbage])
@@ -130,7 +130,7 @@ def test_a_name_that_cannot_be_resolved_is_no_answer():
     def unknown(host, port):
         raise socket.gaierror("unknown")
 
-    answer = sender(resolve=unknown).send(message("https://nowhere.example/"))
+    answer = sender(resolve=unknown).send(message("https://nowhere.localhost/"))
     assert answer.problem == "the host's name could not be resolved"
 
 
@@ -155,8 +155,16 @@ def test_in_a_deployment_a_name_that_leads_inside_is_never_connected_to(addresse
 @pytest.mark.parametrize("addresses", [["93.184.216.34"], ["10.0.0.1"], ["127.0.0.1", "93.184.216.34"]])
 def test_locally_nothing_but_loopback_is_connected_to(addresses, monkeypatch):
     monkeypatch.setattr(socket, "create_connection", None)
-    answer = sender(resolve=lambda host, port: addresses).send(message("https://hooks.example/"))
-    assert answer.problem == "the host has an address that is not of this machine, and locally nothing else is called"
+    answer = sender(resolve=lambda host, port: addresses).send(message("https://hooks.localhost/"))
+    assert answer.problem == "the host has an address that is not of this machine"
+
+
+@pytest.mark.parametrize("url", ["https://hooks.example/", "https://93.184.216.34/", "https://localhost.example/"])
+def test_locally_no_name_but_this_machine_s_is_even_looked_up(url):
+    def never_asked(host, port):
+        raise AssertionError(host)
+
+    assert sender(resolve=never_asked).send(message(url)).problem == "locally nothing but this machine is called"
 
 
 def test_a_name_is_looked_up_once_and_the_checked_address_is_used(receiver):
@@ -245,9 +253,9 @@ def certificate(name, folder):
 @pytest.mark.parametrize(
     ("name", "trusted", "expected"),
     [
-        ("hooks.example", True, (200, None)),
-        ("hooks.example", False, (None, "the host's certificate is not valid")),
-        ("other.example", True, (None, "the host's certificate is not valid")),
+        ("hooks.localhost", True, (200, None)),
+        ("hooks.localhost", False, (None, "the host's certificate is not valid")),
+        ("other.localhost", True, (None, "the host's certificate is not valid")),
     ],
 )
 def test_the_certificate_must_be_the_name_s_though_the_connection_goes_to_an_address(
@@ -265,7 +273,7 @@ def test_the_certificate_must_be_the_name_s_though_the_connection_goes_to_an_add
     monkeypatch.setattr(ssl, "create_default_context", context)
     with Receiver(tls=tls) as receiver:
         hooks = sender(resolve=lambda host, port: ["127.0.0.1"])
-        answer = hooks.send(message(f"https://hooks.example:{receiver.port}/"))
+        answer = hooks.send(message(f"https://hooks.localhost:{receiver.port}/"))
         assert (answer.status, answer.problem) == expected
         assert len(receiver.heard) == (expected[0] == 200)
 
