@@ -8,6 +8,7 @@ from shared.bootstrap import ports
 from shared.observability import observed, report
 from shared.use_cases.late_runs import late_payment_runs
 from shared.use_cases.payment_runs import plan_payment_runs
+from shared.use_cases.stuck_work import ask_about_run
 
 
 @observed
@@ -16,3 +17,4 @@ def lambda_handler(event: dict[str, Any], context: Any) -> None:
         report("payment_run_recorded", run_id=run.id, as_of=run.as_of)
     for run in late_payment_runs(ports()):
         report("run_late", run_id=run.id, status=run.status)
+        ask_about_run(run, ports())

@@ -1,15 +1,18 @@
-"""Pick up notices whose hint to the sender was lost."""
+"""Pick up notices whose hint to the sender was lost, and ask a person about those that nothing helps."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from shared.bootstrap import ports
-from shared.observability import count, observed
+from shared.observability import count, observed, report
 from shared.use_cases.send_notice import sweep_notices
+from shared.use_cases.stuck_work import ask_about_mail
 
 
 @observed
 def lambda_handler(event: dict[str, Any], context: Any) -> None:
     if hinted := sweep_notices(ports()):
         count("notice_hinted", hinted)
+    if ask_about_mail(ports()):
+        report("mail_stuck")

@@ -55,6 +55,8 @@ def test_a_call_that_the_role_does_not_allow_is_refused_before_it_is_made():
 
 # Rights that the nights below happen not to use, each with the moment in which it is needed.
 NEEDED_AT_OTHER_TIMES = {
+    "SendEmailSweep read RunsTable",
+    "SendEmailSweep write RunsTable",  # mails have waited for a day: a person is asked
     "AccountSummaryCompose write RunsTable",  # it fails on a message for the last time, and says why
     "AdminApi sqs:SendMessage SummaryQueue",  # a dead letter is put back
     "AdminApi sqs:SendMessage FeedbackQueue",
