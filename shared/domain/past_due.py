@@ -282,11 +282,16 @@ def look_ahead(facts: Facts, on: date, most: int) -> Iterator[tuple[Evaluation, 
         if found.calls_for_something(before):
             yield found, before
         facts, before = after(facts, found, expecting=True), found.service
-        ahead = [*reminder_dates(facts, day), *(due(i) + ONE_DAY for i in facts.open if day <= due(i) < date.max)]
-        ahead += [found.state.next_on] if found.state.next_on is not None else []
-        day = min((d for d in ahead if day < d < date.max), default=date.max)
+        day = min((d for d in _changes(facts, day) if day < d < date.max), default=date.max)
         if day == date.max:
             return
+
+
+def _changes(facts: Facts, on: date) -> Iterator[date]:
+    """The days on which something may be called for, if nothing that is under way now has an end."""
+    late = overdue(facts, on)
+    yield from _dates(facts, late, chasable(late, facts.customer, facts.its_class, on), on)
+    yield from reminder_dates(facts, on)
 
 
 # ---- several days ---------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from shared.domain.contract import Contract
 from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice
+from shared.domain.past_due import evaluate
 from shared.domain.payment import Payment
 from shared.domain.settings import Settings
 from shared.domain.timeline_entry import Entry
@@ -20,7 +21,7 @@ from shared.use_cases.change_service import contracts_of
 from shared.use_cases.collection_facts import facts_of, state_of
 from shared.use_cases.lookups import customer_of, newest, settings_of, today
 from shared.use_cases.timeline_ahead import planned
-from shared.use_cases.timeline_events import Known, of_events
+from shared.use_cases.timeline_events import Known, of_events, of_today
 from shared.use_cases.timeline_past import names_of, of_contract, of_customer, of_invoice, of_notices, of_payment
 
 RECORDS_MAX = 5_000  # invoices, payments and notices of one customer each, the latest ones
@@ -49,7 +50,9 @@ def timeline_of(customer_id: str, ports: Ports) -> list[Entry]:
     late = any(i.payment_status(on) == "overdue" for i in facts.open)
     known = Known(customer, settings, read.events, read.payments, on, late)
     ahead = () if customer.erased_at is not None else planned(facts, read.contracts, on, ports)
-    return sorted((*_past(read), *of_events(known), *ahead), key=lambda entry: entry.place)
+    tiers, found = settings.automations.past_due.tiers, evaluate(facts, on)
+    told = (*of_events(known), *of_today(known, found, facts.off(on), tiers))
+    return sorted((*_past(read), *told, *ahead), key=lambda entry: entry.place)
 
 
 def _read(customer_id: str, ports: Ports) -> _Read:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from shared.domain.account_event import AccountEvent
-from shared.domain.customer import Customer
+from shared.domain.collection_facts import due
+from shared.domain.customer import Customer, OffReason
+from shared.domain.past_due import Evaluation
 from shared.domain.payment import Payment
 from shared.domain.promises import kept_on, status_of
-from shared.domain.settings import Settings
+from shared.domain.settings import Settings, Tier
 from shared.domain.timeline_entry import Entry, money
 from shared.use_cases.lookups import local_on
 from shared.use_cases.promises import received_since
@@ -58,6 +60,20 @@ def of_events(known: Known) -> Iterator[Entry]:
             yield from _ended(event, later, known)
         elif event.kind == "promise_made":
             yield from _outcome(event, later, known)
+
+
+def of_today(known: Known, found: Evaluation, off: OffReason | None, tiers: Sequence[Tier]) -> Iterator[Entry]:
+    """The running episode and its tier, as far as no event tells: where nothing is switched on, nobody looks."""
+    since, id = found.state.episode_since, known.customer.id
+    if not known.late or since is None:
+        return
+    if not _changes(known) or _changes(known)[-1].kind != "episode_began":
+        yield Entry("episode_began", id, WORDS["episode_began"], on=since)
+    told = {e.about for e in known.events if e.kind == "tier_entered" and e.on is not None and e.on >= since}
+    if found.tier and off is not None and str(found.tier) not in told and found.oldest is not None:
+        begun = max(since, due(found.oldest) + timedelta(days=tiers[found.tier - 1].from_days))
+        words = f"{WORDS['tier_entered'].format(about=found.tier)}; nobody is told of it: {off.replace('_', ' ')}"
+        yield Entry("tier_entered", id, words, on=begun)
 
 
 def _words(event: AccountEvent) -> str:
@@ -116,9 +132,13 @@ def _outcome(event: AccountEvent, later: Sequence[AccountEvent], known: Known) -
 
 def _running(known: Known, on: date) -> bool:
     """Whether something was past due on a day; as today, where episodes were not noted yet."""
-    changes = [e for e in known.events if e.kind in ("episode_began", "episode_ended")]
-    before = [e.kind for e in changes if _day(e, known) <= on]
-    return before[-1] == "episode_began" if before else known.late and not changes
+    before = [e.kind for e in _changes(known) if _day(e, known) <= on]
+    return before[-1] == "episode_began" if before else known.late and not _changes(known)
+
+
+def _changes(known: Known) -> list[AccountEvent]:
+    """Beginnings and ends of episodes in the order in which they were written."""
+    return sorted((e for e in known.events if e.kind in ("episode_began", "episode_ended")), key=lambda e: e.order)
 
 
 def _day(event: AccountEvent, known: Known) -> date:

@@ -269,6 +269,18 @@ def test_contracts_are_told_on_their_dates_and_planned_before(world):
     assert (happened(world, acme, *told), planned(world, acme, *told)) == (whole[:2], whole[2:])
 
 
+def test_where_nothing_is_switched_on_the_episode_and_its_tier_are_told_all_the_same(world):
+    acme = world.customer(terms_days=0)
+    world.invoice(acme, "80.00")  # due 1 January
+    world.to("2026-01-16")
+    words = ("episode_began", "tier_entered")
+    assert happened(world, acme, *words) == [("2026-01-02", "episode_began"), ("2026-01-15", "tier_entered")]
+    world.settings(automations={"past_due": {"enabled": True}})
+    world.to("2026-01-17")
+    assert world.notices(acme) == ["past_due_2"]
+    assert happened(world, acme, *words) == [("2026-01-02", "episode_began"), ("2026-01-17", "tier_entered")]
+
+
 def test_it_is_in_order_and_its_pages_make_up_the_whole(world):
     world.settings(automations={"past_due": {"enabled": True, "triggers": TRIGGERS}})
     acme = world.customer(class_id=world.klass(5, **STRICT))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.domain.customer import Hold, Pause, Promise, Switches
 from shared.domain.invoice import InvoiceHold
-from shared.domain.past_due import after, catch_up, evaluate, reminder_dates
+from shared.domain.past_due import after, catch_up, evaluate, look_ahead, reminder_dates
 from shared.domain.policy import CustomerClass, LateFee, Policy
 from shared.domain.settings import Action, Tier, Trigger
 from tests.unit.domain.collections_worlds import ACME, DAY, DUE, facts, invoice
@@ -126,6 +126,15 @@ def as_the_sweep_decides(world, looked, on):
 @given(worlds())
 def test_looking_only_when_it_is_called_for_misses_nothing(world):
     assert lived(world, as_the_sweep_decides) == lived(world, daily)
+
+
+@settings(max_examples=80, deadline=None)
+@given(worlds())
+def test_what_is_foreseen_is_what_comes_day_by_day(world):
+    """The next step and the timeline look only at days on which something may change."""
+    last = DUE + (DAYS - 1) * DAY
+    foreseen = [(f, before) for f, before in look_ahead(world, DUE, 500) if f.on <= last]
+    assert [e for found, before in foreseen for e in remarkable(found, before)] == lived(world, daily)
 
 
 @settings(max_examples=150, deadline=None)
