@@ -47,7 +47,7 @@ By = Literal["staff", "customer"]
 Expect = Callable[[AutopayList], None]
 SkipReason = Literal[
     "not_posted", "not_due", "on_hold", "no_rule", "autopay_off", "no_payment_method", "attempt_open",
-    "retry_scheduled", "attempts_exhausted", "refunded", "card_limit", "nothing_due", "service_terminated",
+    "retry_scheduled", "attempts_exhausted", "card_limit", "nothing_due", "service_terminated",
 ]  # fmt: skip
 
 

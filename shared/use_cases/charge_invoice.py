@@ -93,7 +93,7 @@ def _why_left_alone(read: Read, run: PaymentRun, again: bool, ports: Ports) -> S
     if again:
         return None
     if invoice.autopay_ended:
-        return "refunded" if invoice.refunded_minor else "attempts_exhausted"
+        return "autopay_off" if invoice.refunded_minor else "attempts_exhausted"  # what was given back is outside it
     return "retry_scheduled" if invoice.next_attempt_on is not None and invoice.next_attempt_on > on else None
 
 

@@ -268,6 +268,17 @@ def test_what_the_next_run_has_charged_a_redriven_message_leaves_alone(owing):
     assert (len(world.charges()), world.queues()) == (1, {})
 
 
+def test_a_message_redriven_after_the_payment_run_was_switched_off_charges_nothing(owing):
+    world, acme, _ = owing
+    world.card(acme, "error_500")
+    world.to("2026-01-01")
+    behave(world, acme, "succeeded")
+    world.settings(payment_run={"enabled": False})
+    redrive(world)
+    world.rest()
+    assert (world.charges(), world.queues()) == ([], {})
+
+
 def test_answers_that_are_lost_again_and_again_end_in_the_dead_letters_too(owing):
     world, acme, invoice = owing
     world.card(acme, "timeout_not_charged")

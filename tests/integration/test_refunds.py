@@ -118,7 +118,7 @@ def test_what_was_given_back_is_owed_again_since_its_original_due_date_and_outsi
     run = start_payment_run(stage.ports)
     stage.deliver("charge")
     [(outcome,)] = done_outcomes(stage.get(PaymentRun, run.id), stage.ports)
-    assert (outcome.outcome, outcome.reason) == ("skipped", "refunded")
+    assert (outcome.outcome, outcome.reason) == ("skipped", "autopay_off")
     assert charge_by_hand(invoice.id, stage.ports).status == "succeeded", "by hand it may be charged again"
 
 

@@ -87,7 +87,7 @@ def test_without_a_list_the_first_card_pays_everything(world, acme):
 @in_memory
 def test_the_first_match_pays_once_and_later_matches_are_ignored(world, acme):
     first, second = world.card(acme), world.card(acme)
-    rules(world, acme, rule(first, GTE_200), rule(second), rule(first))
+    large, every, _ = rules(world, acme, rule(first, GTE_200), rule(second), rule(first))
     world.invoice(acme, "100.00")
     world.invoice(acme, "300.00")
 
@@ -96,6 +96,8 @@ def test_the_first_match_pays_once_and_later_matches_are_ignored(world, acme):
     assert sorted(charged(world, first, second)) == [("2026-01-01", 1, "succeeded"), ("2026-01-01", 2, "succeeded")]
     paid_by = {p["amount"]: p["payment_method_id"] for p in world.all(f"/v1/payments?customer_id={acme}")}
     assert paid_by == {"100.00": second, "300.00": first}
+    by_rule = {p["amount"]: p["autopay_rule_id"] for p in world.all(f"/v1/payments?customer_id={acme}")}
+    assert by_rule == {"100.00": every, "300.00": large}
 
 
 @in_memory

@@ -5,6 +5,8 @@ The payment run is at 11:00 each day. PRODUCT 7.
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 SOFT, HARD = "declined:insufficient_funds", "declined:stolen_card"
@@ -128,6 +130,61 @@ def test_a_call_that_was_not_processed_is_made_again_on_the_same_day_without_a_w
     assert [p["status"] for p in world.all(f"/v1/payments?customer_id={acme}")] == ["failed", "failed", "succeeded"]
     assert world.notices(acme) == ["payment_received"]
     assert runs(world)[-1]["counts"]["succeeded"] == 1
+
+
+def test_when_the_schedule_has_ended_the_invoice_stays_with_collections(world, acme):
+    world.settings(automations={"past_due": {"enabled": True}})
+    world.card(acme, SOFT)
+    owed = world.invoice(acme, "100.00")
+
+    world.to("2026-01-02")
+    assert world.notices(acme) == ["payment_failed", "past_due_1"]
+    world.to("2026-02-01")
+    assert days(world) == ["01-01", "01-04", "01-09", "01-16"]
+    assert world.notices(acme).count("payment_failed") == 4
+    assert [k for k in world.notices(acme) if k.startswith("past_due")] == ["past_due_1", "past_due_2", "past_due_3"]
+    told = world.get(f"/v1/invoices/{owed}/explain")
+    assert (told["collected"]["reason"], told["chased"]["done"]) == ("attempts_exhausted", True)
+
+
+def test_word_of_a_decline_has_a_pay_link_of_the_customers_own(world, acme):
+    other = world.customer(terms_days=0)
+    for customer in (acme, other):
+        world.card(customer, SOFT)
+        world.invoice(customer, "100.00")
+    world.to("2026-01-01")
+    mails = {e["to"]: e["text"] for e in world.emails() if "declined" in e["text"]}
+    links = [re.findall(r"https?://[^ ]+/pay/[A-Za-z0-9_.~-]+", text) for text in mails.values()]
+    assert [len(found) for found in links] == [1, 1]
+    assert links[0] != links[1]
+
+
+def test_each_invoice_type_of_a_class_has_a_collection_date_of_its_own(world):
+    world.settings(payment_run={"enabled": True})
+    policy = {
+        "regular": {"terms_days": 10, "auto_charge": {"on": "due_on", "offset_days": -3}},
+        "out_of_turn": {"terms_days": 2, "auto_charge": {"on": "day_of_month", "day": 20}},
+    }
+    world.post("/v1/customer-classes", {"id": "cls_dates", "name": "Dates", **policy})
+    acme = world.customer(class_id="cls_dates")
+    world.card(acme)
+    regular = world.invoice(acme, "1.00")  # due on 11 January
+    out_of_turn = world.invoice(acme, "2.00", type="out_of_turn")
+    world.to("2026-01-07")
+    assert world.charges() == []
+    world.to("2026-01-31")
+    assert [(c["at"][5:10], c["invoice_id"]) for c in world.charges()] == [("01-08", regular), ("01-20", out_of_turn)]
+
+
+def test_a_charge_nobody_answered_is_asked_about_after_five_minutes(world, acme):
+    world.card(acme, "timeout_charged")
+    owed = world.invoice(acme, "100.00")
+    world.to("2026-01-01T11:04:00Z")
+    assert [p["status"] for p in world.all(f"/v1/payments?invoice_id={owed}")] == ["unknown"]
+    assert world.get(f"/v1/invoices/{owed}/explain")["collected"]["reason"] == "attempt_open"
+    world.post(f"/v1/invoices/{owed}/charge", status=409)
+    world.to("2026-01-01T11:05:00Z")
+    assert [p["status"] for p in world.all(f"/v1/payments?invoice_id={owed}")] == ["succeeded"]
 
 
 def test_with_the_payment_run_switched_off_nothing_is_charged(world, acme):
