@@ -79,8 +79,11 @@ for _router in ROUTERS:
 @resolver.not_found
 def nothing_there(error: Exception) -> Response[str]:
     """405 where the path exists with another method, else 404."""
-    allowed = methods_at(str(resolver.current_event.path))
-    return failed(NotAllowedHere(allowed) if allowed else NoSuchPath())
+    event = resolver.current_event
+    allowed = methods_at(str(event.path))
+    # The resolver knows no ids with odd characters in them; there is nothing at such an id, whatever the method.
+    elsewhere = allowed and event.http_method not in allowed
+    return failed(NotAllowedHere(allowed) if elsewhere else NoSuchPath())
 
 
 @observed

@@ -74,6 +74,25 @@ GATEWAY_WEBHOOK: Final = {  # answered by functions/autopay/webhook.py
         },
     },
 }
+REFUSALS: Final = {
+    400: "The body is not JSON, or not UTF-8 text",
+    401: "No token, or one that names nobody",
+    403: "The caller's role is too low",
+    404: "There is no such thing",
+    409: "It conflicts with the state of things; `code` says how",
+    412: "It was changed meanwhile: another version was expected",
+    413: "The body is too large",
+    422: "Fields are wrong; `errors` names each",
+    429: "Too many requests at a time",
+    500: "Something went wrong on our side",
+    503: "Busy, or being made: come again after Retry-After seconds",
+}
+PDFS: Final = ("/pdf", "/print-batch")
+CREATING: Final = frozenset({  # routes that make something new although nobody may choose its id
+    ("PUT", "/v1/customer-classes/<class_id>"), ("PUT", "/v1/templates/<name>"),
+    ("POST", "/v1/customers/<customer_id>/promises"),
+})  # fmt: skip
+DELETES_ANSWERING: Final = frozenset({"/v1/templates/<name>"})
 _PARAMETER: Final = re.compile(r"<(\w+)>")
 
 
@@ -97,6 +116,7 @@ def document() -> dict[str, Any]:
         "security": [{"bearer": []}],
         "paths": dict(sorted(paths.items())),
         "components": {
+            "responses": _problems(),
             "schemas": dict(sorted(schemas.items())),
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
@@ -108,7 +128,7 @@ def _operation(made: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
         "operationId": made.handler.__name__,
         "summary": made.summary,
         "tags": [made.path.split("/")[2]],
-        "responses": _responses(made),
+        "responses": _responses(made, schemas),
     }
     if parameters := _parameters(made):
         operation["parameters"] = parameters
@@ -135,9 +155,20 @@ def _content(made: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
 def _named(body: type[Body], schemas: dict[str, Any]) -> str:
     """The name of a body's schema, put with all it refers to among the components."""
     made = body.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(made.pop("$defs", {}))
-    schemas[body.__name__] = made
+    schemas.update({name: tidy(inner) for name, inner in made.pop("$defs", {}).items()})
+    schemas[body.__name__] = tidy(made)
     return body.__name__
+
+
+def tidy(schema: dict[str, Any]) -> dict[str, Any]:
+    """A model's schema without defaults of null: where null is no value, it stood for a field that must be given."""
+    required = list(schema.get("required", ()))
+    for name, inner in schema.get("properties", {}).items():
+        if inner.get("default", "") is None:
+            del inner["default"]
+            if "null" not in (inner.get("type"), *(choice.get("type") for choice in inner.get("anyOf", ()))):
+                required.append(name)
+    return {**schema, "required": list(dict.fromkeys(required))} if required else schema
 
 
 def _parameters(made: Endpoint) -> list[dict[str, Any]]:
@@ -163,14 +194,39 @@ def _filter_schema(name: str) -> dict[str, Any]:
     return {"type": "boolean"} if name in ("flagged", "dry_run", "items", "planned") else {"type": "string"}
 
 
-def _responses(made: Endpoint) -> dict[str, Any]:
-    problem = {
-        "description": "What is wrong, as RFC 9457 says it",
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
+def _responses(made: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
+    """What a route answers when all is well, and every way to refuse it."""
+    from functions.admin_api.answers import answer_schema  # 40 ms that only this document is worth
+
+    refused = {str(status): {"$ref": f"#/components/responses/{status}"} for status in _refusals(made)}
     if made.method == "DELETE":
-        return {"204": {"description": "Done"}, "default": problem}
-    kinds = ("application/pdf",) if made.path.endswith("/pdf") else (made.gives, CSV_TYPE)[: 1 + made.csv]
-    content = {kind: {"schema": {"type": "object" if kind == JSON_TYPE else "string"}} for kind in kinds}
-    done = {"description": made.summary, "content": content}
-    return {"201": done, "200": done, "default": problem} if made.creates else {"200": done, "default": problem}
+        refused["204"] = {"description": made.summary}
+    if made.method == "DELETE" and made.path not in DELETES_ANSWERING:
+        return refused
+    kinds = ("application/pdf",) if made.path.endswith(PDFS) else (made.gives, CSV_TYPE)[: 1 + made.csv]
+    shapes = {kind: answer_schema(made, schemas) if kind == JSON_TYPE else {"type": "string"} for kind in kinds}
+    done = {"description": made.summary, "content": {kind: {"schema": shape} for kind, shape in shapes.items()}}
+    created = {"201": done} if made.creates or (made.method, made.path) in CREATING else {}
+    return {"200": done, **created, **refused}
+
+
+def _refusals(made: Endpoint) -> list[int]:
+    found = {429, 500, 503}
+    if not made.public:
+        found |= {401, 403}
+    if "<" in made.path or made.path.endswith(PDFS):
+        found.add(404)
+    found.add(422)  # a query parameter that is not known, wherever it is sent
+    if made.method in ("POST", "PUT", "PATCH"):
+        found |= {400, 413}
+    if made.method != "GET":
+        found.add(409)
+    if made.method in ("PUT", "PATCH", "DELETE"):
+        found.add(412)
+    return sorted(found)
+
+
+def _problems() -> dict[str, Any]:
+    """Every refusal by its status."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {str(status): {"description": text, "content": content} for status, text in REFUSALS.items()}

@@ -76,7 +76,7 @@ _DEFAULTS: Final = Settings()
 
 
 class SpotCheckBody(Body):
-    change_percent: ChangePercent = _DEFAULTS.bill_run.spot_check.change_percent
+    change_percent: Annotated[ChangePercent, Field(json_schema_extra={"default": 50})] = Decimal(50)
     flag_first_invoice: bool = True
 
 

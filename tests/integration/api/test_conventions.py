@@ -79,6 +79,11 @@ def test_an_unknown_path_is_not_found(api, path):
     assert (api.get(path).status, api.get(path).headers["content-type"]) == (404, "application/problem+json")
 
 
+def test_an_id_with_odd_characters_is_of_nothing(api):
+    for path in ("/v1/tasks/¢/done", "/v1/customers/%C2%A2/restore", "/v1/invoices/a b/post"):
+        assert api.post(path, {}).status == 404, path
+
+
 def test_a_known_path_with_another_method_says_which_it_has(api):
     reply = api.delete("/v1/customers")
     assert (reply.status, reply.headers["allow"]) == (405, "GET, POST")
