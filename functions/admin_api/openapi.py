@@ -219,6 +219,8 @@ def _refusals(made: Endpoint) -> list[int]:
     found.add(422)  # a query parameter that is not known, wherever it is sent
     if made.method in ("POST", "PUT", "PATCH"):
         found |= {400, 413}
+    if made.csv:
+        found.add(413)
     if made.method != "GET":
         found.add(409)
     if made.method in ("PUT", "PATCH", "DELETE"):

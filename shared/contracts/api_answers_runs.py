@@ -98,6 +98,7 @@ class PaymentAnswer(TypedDict):
     customer_id: str
     invoice_id: str | None
     payment_method_id: str | None
+    autopay_rule_id: str | None
     method: Method
     amount: Money
     currency: Currency
@@ -255,3 +256,123 @@ class ImportAnswer(TypedDict):
     updated: int
     unchanged: int
     errors: list[RowErrorAnswer]
+
+
+class DeadLetterAnswer(TypedDict):
+    id: str
+    queue: str
+    reason: str | None
+    body: Any
+    failed_at: Instant | None
+    attempts: int
+
+
+class RedrivenAnswer(TypedDict):
+    id: str
+    queue: str
+    status: Literal["redriven"]
+
+
+# ---- reports ----------------------------------------------------------------------------------------------------
+
+
+class AgedAnswer(TypedDict):
+    current: Money
+    d1_30: Money
+    d31_60: Money
+    d61_90: Money
+    d90_plus: Money
+    total: Money
+    credit: Money
+
+
+class AgedCustomerAnswer(TypedDict):
+    customer_id: str
+    name: str
+    amounts: dict[str, AgedAnswer]
+
+
+class AgedReceivablesAnswer(TypedDict):
+    as_of: Day
+    totals: dict[str, AgedAnswer]
+    items: NotRequired[list[AgedCustomerAnswer]]
+
+
+class DsoFigures(TypedDict):
+    receivables: Money
+    current: Money
+    credit_sales: Money
+    dso: Money | None
+    best_possible_dso: Money | None
+    average_days_delinquent: Money | None
+
+
+class DsoAnswer(TypedDict):
+    as_of: Day
+    days: int
+    totals: dict[str, DsoFigures]
+
+
+class EffectivenessFigures(TypedDict):
+    beginning: Money
+    credit_sales: Money
+    ending: Money
+    ending_current: Money
+    cei: Money | None
+
+
+EffectivenessPeriod = TypedDict(
+    "EffectivenessPeriod", {"from": Day, "through": Day, "totals": dict[str, EffectivenessFigures]}
+)
+
+
+class EffectivenessAnswer(TypedDict):
+    as_of: Day
+    days: int
+    periods: list[EffectivenessPeriod]
+
+
+CashSlice = TypedDict("CashSlice", {"from": Day, "through": Day, "expected": MoneyByCurrency})
+
+
+class OutlookAnswer(TypedDict):
+    expected: Money
+    beyond: Money
+    unscheduled: Money
+    total: Money
+
+
+class ExpectedAnswer(TypedDict):
+    customer_id: str
+    name: str
+    invoice_id: str
+    number: str | None
+    currency: Currency
+    amount: Money
+    due_on: Day | None
+    expected_on: Day | None
+    method: str
+
+
+class CashForecastAnswer(TypedDict):
+    as_of: Day
+    through: Day
+    days: int
+    by: Literal["day", "week"]
+    totals: dict[str, OutlookAnswer]
+    periods: list[CashSlice]
+    items: NotRequired[list[ExpectedAnswer]]
+
+
+class BillRunOfReport(BillRunAnswer):
+    kind: Literal["bill_run"]
+
+
+class PaymentRunOfReport(PaymentRunAnswer):
+    kind: Literal["payment_run"]
+
+
+RunsAnswer = TypedDict(
+    "RunsAnswer",
+    {"as_of": Day, "from": Day, "through": Day, "items": list[BillRunOfReport | PaymentRunOfReport]},
+)
