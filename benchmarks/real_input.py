@@ -279,13 +279,20 @@ def replay_day(there: Paidup, ledger: Ledger, on: date) -> None:
     there.move(datetime.combine(on, WORK_AT, UTC))
     for invoice in every(there.api, "/v1/invoices?payment_status=overdue"):
         ledger.overdue_days[invoice["number"]] += 1
-    entered, settled = ledger.entered_on.get(on, []), ledger.settled_on.get(on, [])
-    for number in entered:
-        there.ok("POST", "/v1/invoices", ledger.invoices[number].body)
-    for number in entered:
+    enter_invoices(there, ledger, on)
+    for number in ledger.entered_on.get(on, []):
         if ledger.rows[number]["Disputed"] == "Yes":
             there.ok("PUT", f"/v1/invoices/{ledger.invoices[number].id}/hold", {"reason": "dispute"})
-    for number in settled:
+    enter_payments(there, ledger, on)
+
+
+def enter_invoices(there: Paidup, ledger: Ledger, on: date) -> None:
+    for number in ledger.entered_on.get(on, []):
+        there.ok("POST", "/v1/invoices", ledger.invoices[number].body)
+
+
+def enter_payments(there: Paidup, ledger: Ledger, on: date) -> None:
+    for number in ledger.settled_on.get(on, []):
         paid = [{"invoice_id": ledger.invoices[number].id, "amount": ledger.payments[number].body["amount"]}]
         there.ok("POST", "/v1/payments", ledger.payments[number].body | {"allocations": paid})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from functions.admin_api.calls import Answer, Call, Filters, boolean, one_of, prefers
+from functions.admin_api.calls import CSV_TYPE, Answer, Call, Filters, boolean, one_of, prefers
 from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_bill_runs import bill_run_json
 from shared.contracts.api_fields import day, id_of, iso
@@ -23,7 +23,7 @@ from shared.contracts.api_reports import (
     run_rows,
     slice_json,
 )
-from shared.contracts.csv_writing import CSV_TYPE, write_csv
+from shared.contracts.export_csv import text_of, written
 from shared.domain.errors import TooMuch
 from shared.domain.money import format_minor
 from shared.use_cases.report_cash import Outlook, cash_forecast
@@ -132,12 +132,12 @@ def get_run_summaries(call: Call[Any]) -> Answer:
 def _answer(call: Call[Any], sheet: Sheet) -> Answer:
     """In the form that is asked for. Raises TooMuch if it would not fit into one answer."""
     vary = {"Vary": "Accept"}
-    if not prefers("text/csv", call.accept):
+    if not prefers(CSV_TYPE, call.accept):
         if len(dumps(sheet.body).encode()) > ANSWER_BYTES_MAX:
             raise TooMuch("the answer would be too large: ask for items=false, for CSV, or for one customer_id")
         return Answer(200, sheet.body, headers=vary)
-    content = write_csv(sheet.header, sheet.rows)
+    content = written([sheet.header, *([text_of(cell) for cell in row] for row in sheet.rows)]).encode()
     if len(content) > ANSWER_BYTES_MAX:
         raise TooMuch("the file would be too large: ask for one customer_id at a time")
     name = f'attachment; filename="{sheet.name}-{sheet.as_of}.csv"'
-    return Answer(200, content, CSV_TYPE, {"Content-Disposition": name, **vary})
+    return Answer(200, content, f"{CSV_TYPE}; charset=utf-8", {"Content-Disposition": name, **vary})

@@ -107,6 +107,7 @@ def test_a_past_day_is_told_as_it_was_told_on_that_day_whatever_happened_since(d
 
 
 @pytest.mark.moto
+@pytest.mark.slow
 def test_both_stores_tell_the_same_story():
     def played(ports):
         bootstrap.install(ports)
