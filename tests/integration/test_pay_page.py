@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
+from dataclasses import replace
 
 import pytest
+from pypdf import PdfReader
 
 from infra.local.cloud import LocalCloud
 from shared.domain.pay_link import PayLink, digest_of
+from shared.ports import CardSetup, SavedCard
 from tests.integration.browser import Browser
 from tests.integration.world import World
 
@@ -125,6 +129,31 @@ def test_an_invoice_s_pdf_is_the_one_that_was_mailed(world, browser):
     assert shown.status == 200
     assert shown.body.startswith(b"%PDF-")
     assert shown.body == world.cloud.ports.files.read(f"invoices/{first}.pdf")
+
+
+def test_the_link_in_a_pdf_opens_its_customer_s_page(world, browser):
+    _, (first, _), _ = scene(world)
+    pdf = PdfReader(io.BytesIO(world.cloud.ports.files.read(f"invoices/{first}.pdf")))
+    linked = {a.get_object()["/A"]["/URI"] for page in pdf.pages for a in page.get("/Annots", [])}
+    (url,) = {u for u in linked if LINK.fullmatch(u)}
+    page = browser.get(url)
+    assert page.status == 200
+    assert "Acme Ltd" in page.text
+
+
+def test_no_log_holds_a_token(wiring, caplog):
+    with LocalCloud("memory", wiring=wiring, log_level="DEBUG") as cloud:
+        world, browser = World(cloud), Browser(cloud)
+        world.settings(automations={"send_new_invoices": {"enabled": True}})
+        _, _, link = scene(world)
+        browser.post(link, choose(browser.get(link)))
+        browser.get(link + "x")
+        browser.post(f"{link}/promise", {"date": "soon"})
+        mailed = [LINK.search(m["text"])[0] for m in world.emails() if LINK.search(m["text"])]
+    said = repr([record.__dict__ for record in caplog.records])
+    assert len(mailed) == 2
+    assert "paid_by_customer" in said
+    assert not [url for url in (link, *mailed) if token_of(url) in said]
 
 
 def test_what_people_typed_is_text_on_the_page(world, browser):
@@ -497,6 +526,42 @@ def test_a_card_that_the_gateway_does_not_know_is_refused(world, browser):
         assert browser.post(f"{link}/cards", {"once": once, "card": card}).status == status
     assert browser.post(f"{link}/cards", {"card": "tok_visa"}).status == 403
     assert dump(world) == before
+
+
+class HostedFields:
+    """A gateway that asks for the card in fields of its own, as Stripe does."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def start_card(self, customer_id, key, tokens=()):
+        return CardSetup("seti_1", 'secret"><script>', "pk_live_1")
+
+    def finish_card(self, reference, customer_id):
+        return SavedCard("cus_9/pm_9", "visa", "0341", 1, 2031) if reference == "seti_1" else None
+
+
+def test_only_the_page_with_the_gateway_s_own_fields_lets_its_script_in(world, browser):
+    acme, _, link = scene(world, cards=0)
+    cloud = world.cloud
+    cloud.use_ports(replace(cloud.ports, gateway=HostedFields(cloud.ports.gateway)))
+    form = browser.get(f"{link}/cards").form("/cards")
+    before = dump(world)
+    shown = browser.post(form.action, form.fields)
+    assert dump(world) == before  # a card that is prepared is no card yet
+    policy = shown.headers["Content-Security-Policy"]
+    assert "script-src 'self' https://js.stripe.com" in policy
+    assert "unsafe" not in policy
+    assert 'data-key="pk_live_1"' in shown.html
+    assert 'secret"><script>' not in shown.html
+    assert browser.get("/pay/assets/cards.js").headers["Content-Type"].startswith("text/javascript")
+    done = browser.post(shown.form("/cards").action, shown.form("/cards").fields)
+    assert "Visa ending in 0341" in done.text
+    assert "script-src" not in done.headers["Content-Security-Policy"]
+    assert [m["token"] for m in world.get(f"/v1/customers/{acme}/payment-methods")["items"]] == ["cus_9/pm_9"]
 
 
 # ---- autopay ---------------------------------------------------------------------------------------------------
