@@ -33,7 +33,7 @@ CUSTOMER: Final = "customer"  # who made a promise
 
 def pay(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
     """Charge the chosen invoices. Without a choice of how to pay, or once an amount has changed, nothing is done."""
-    once = read_once(request.token, "pay", request.fields.one("once"), ports.clock.now())
+    once = read_once(request.token, "account", request.fields.one("once"), ports.clock.now())
     known = submitted(customer.id, once.nonce, ports)
     if known is not None:
         return redirect(f"{request.home}/results/{go_on(known, ports).id}")
@@ -75,8 +75,8 @@ def promise(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
     """Note a promise to pay. The page's value may be left out: without a date there is no promise either way."""
     value, once = request.fields.one("once"), None
     if value:
-        once = read_once(request.token, "promise", value, ports.clock.now())
-        if submitted(customer.id, once.nonce, ports) is not None:
+        once = read_once(request.token, "account", value, ports.clock.now())
+        if submitted(customer.id, _promised(once), ports) is not None:
             return redirect(request.home)
     typed = {name: request.fields.one(name) for name in ("date", "amount")}
     try:
@@ -86,9 +86,14 @@ def promise(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
     except (Invalid, InvalidBody) as wrong:
         return account_page(request, own_account(customer, ports), ports, 422, _errors(wrong), typed)
     if once is not None:
-        burn(customer.id, once.nonce, ports)
+        burn(customer.id, _promised(once), ports)
     report("promised_by_customer", customer_id=customer.id)
     return redirect(f"{request.home}#promise")
+
+
+def _promised(once: Once) -> str:
+    """The page's value works once for each of its two forms."""
+    return f"promise {once.nonce}"
 
 
 def _promise(typed: dict[str, str], once: Once | None, customer: Customer) -> Promise:

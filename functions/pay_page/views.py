@@ -11,7 +11,7 @@ from shared.contracts.api_fields import FieldError
 from shared.domain.autopay import AutopayRule, Criterion
 from shared.domain.invoice import Invoice
 from shared.domain.money import format_minor
-from shared.domain.pay_link import Form, once_of
+from shared.domain.pay_link import PageName, once_of
 from shared.domain.payment import PaymentMethod
 from shared.ports import CardSetup, Ports
 from shared.rendering.speech import Speech
@@ -56,7 +56,6 @@ def account_page(
     """The page behind the link. `errors` are told on top of it, `typed` is what was typed into the promise's form."""
     customer, settings, now = account.customer, account.settings, ports.clock.now()
     shown = account.invoices[:INVOICES_MAX]
-    nonce = ports.ids.new("")
     promise = customer.promise if customer.promised(account.on) else None
     return page(
         "account", status,
@@ -65,8 +64,7 @@ def account_page(
         invoices=[_invoice(i, account) for i in shown], more=len(account.invoices) - len(shown),
         totals=_sums(account.invoices), credit=[_money(m, c) for c, m in sorted(account.credit.items())],
         methods=[method_said(m) for m in account.methods], on_hold=customer.on_hold(account.on),
-        once=once_of(request.token, "pay", nonce, now, map(mark_of_invoice, shown)),
-        promise_once=once_of(request.token, "promise", ports.ids.new(""), now),
+        once=once_of(request.token, "account", ports.ids.new(""), now, map(mark_of_invoice, shown)),
         promise={"by": SPEECH.day(promise.through), "amount": _money(promise.amount_minor, customer.currency)
                  if promise.amount_minor is not None else None} if promise else None,
         currency=customer.currency, today=str(account.on), typed=typed or {"date": "", "amount": ""},
@@ -132,8 +130,8 @@ def method_said(method: PaymentMethod) -> dict[str, str]:
     return {"id": method.id, "said": said, "expires": f"{method.exp_month:02d}/{method.exp_year}"}
 
 
-def _once(request: PageRequest, form: Form, ports: Ports) -> str:
-    return once_of(request.token, form, ports.ids.new(""), ports.clock.now())
+def _once(request: PageRequest, name: PageName, ports: Ports) -> str:
+    return once_of(request.token, name, ports.ids.new(""), ports.clock.now())
 
 
 def _invoice(invoice: Invoice, account: OwnAccount) -> dict[str, object]:

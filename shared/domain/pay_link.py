@@ -27,7 +27,7 @@ MARK_CHARS = 8
 MAC_CHARS = 32  # 128 bits
 ONCE_CHARS_MAX = 4_000
 
-Form = Literal["pay", "promise", "cards", "autopay"]
+PageName = Literal["account", "cards", "autopay"]
 Closed = Literal["unknown", "revoked", "expired"]
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -44,7 +44,7 @@ class NoEntry(DomainError):
 
 
 class StalePage(DomainError):
-    """A form without the value of its page, or with one that is forged, of another form, or too old."""
+    """A form without the value of its page, or with one that is forged, of another page, or too old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,24 +114,24 @@ def mark_of(*facts: object) -> str:
     return hashlib.sha256("\x1f".join(map(str, facts)).encode()).hexdigest()[:MARK_CHARS]
 
 
-def once_of(token: str, form: Form, nonce: str, now: datetime, marks: Iterable[str] = ()) -> str:
-    """The value for a form's hidden field. Only who has the token can make one, so no other site can."""
+def once_of(token: str, page: PageName, nonce: str, now: datetime, marks: Iterable[str] = ()) -> str:
+    """The value for the hidden field of a page's forms. Only who has the token can make one, so no other site can."""
     said = f"{nonce}.{int((now + PAGE_LIFE).timestamp())}.{''.join(marks)}"
-    return f"{said}.{_mac(token, form, said)}"
+    return f"{said}.{_mac(token, page, said)}"
 
 
-def read_once(token: str, form: Form, value: str, now: datetime) -> Once:
-    """Raises StalePage unless the value is of a page that this link showed, of this form, in the last PAGE_LIFE."""
+def read_once(token: str, page: PageName, value: str, now: datetime) -> Once:
+    """Raises StalePage unless the value is of this page, as this link showed it in the last PAGE_LIFE."""
     match = _ONCE.fullmatch(value) if len(value) <= ONCE_CHARS_MAX else None
     if match is None:
         raise StalePage("the form did not come from this page")
     nonce, until, marks, mac = match.groups()
-    if not hmac.compare_digest(mac, _mac(token, form, f"{nonce}.{until}.{marks}")):
+    if not hmac.compare_digest(mac, _mac(token, page, f"{nonce}.{until}.{marks}")):
         raise StalePage("the form did not come from this page")
     if now.timestamp() >= int(until):
         raise StalePage("the page was open for too long")
     return Once(nonce, frozenset(marks[at : at + MARK_CHARS] for at in range(0, len(marks), MARK_CHARS)))
 
 
-def _mac(token: str, form: Form, said: str) -> str:
-    return hmac.new(token.encode(), f"{form}.{said}".encode(), hashlib.sha256).hexdigest()[:MAC_CHARS]
+def _mac(token: str, page: PageName, said: str) -> str:
+    return hmac.new(token.encode(), f"{page}.{said}".encode(), hashlib.sha256).hexdigest()[:MAC_CHARS]

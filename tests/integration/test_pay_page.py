@@ -154,6 +154,19 @@ def test_the_same_page_submitted_twice_pays_once_and_shows_the_first_result(worl
     assert dump(world) == before
 
 
+def test_the_value_of_a_page_is_one_and_each_of_its_two_forms_takes_it_once(world, browser):
+    acme, _, link = scene(world)
+    page = browser.get(link)
+    (once,) = {form.value("once") for form in page.forms}
+    promised = [("once", once), ("date", "2026-01-20")]
+    assert "20 January 2026" in browser.post(f"{link}/promise", promised).text
+    assert "Thank you" in browser.post(link, choose(page)).text
+    before = dump(world)
+    browser.post(f"{link}/promise", [("once", once), ("date", "2026-01-21")])
+    assert dump(world) == before
+    assert world.account(acme)["promise"]["date"] == "2026-01-20"
+
+
 def test_a_decline_is_told_and_may_be_tried_again_from_a_new_page(world, browser):
     acme, (_first,), link = scene(world, invoices=1, cards=0)
     world.card(acme, "declined:insufficient_funds", "succeeded")
@@ -233,15 +246,15 @@ def test_a_form_with_something_wrong_is_refused_and_nothing_is_done(world, brows
     assert dump(world) == before
 
 
-def test_the_value_of_another_form_or_another_link_is_refused(world, browser):
+def test_the_value_of_another_page_or_another_link_is_refused(world, browser):
     acme, _, link = scene(world)
     other = link_of(world, acme)
     page, before = browser.get(link), None
     before = dump(world)
     fields = choose(page)
     assert browser.post(other, fields).status == 403
-    promise = page.form("/promise").value("once")
-    assert browser.post(link, [("once", promise), *fields[1:]]).status == 403
+    cards = browser.get(f"{link}/cards").form("/cards").value("once")
+    assert browser.post(link, [("once", cards), *fields[1:]]).status == 403
     assert dump(world) == before
 
 

@@ -30,7 +30,7 @@ TOKEN = "a-link-of-the-customer"
 
 def submit(nonce, *shown, method="pm_1"):
     """Someone presses the button of a page that showed these invoices as they are now."""
-    once = once_of(TOKEN, "pay", nonce, NOW, [mark_of_invoice(i) for i in shown])
+    once = once_of(TOKEN, "account", nonce, NOW, [mark_of_invoice(i) for i in shown])
     fields = [("once", once), *(("invoice_id", i.id) for i in shown), ("payment_method_id", method)]
     event = {
         "resource": "/pay/{token}", "httpMethod": "POST", "path": f"/pay/{TOKEN}", "pathParameters": {"token": TOKEN},
