@@ -36,10 +36,11 @@ def preview_class(class_id: str, edit: Callable[[CustomerClass | None], Customer
         return effects
     settings = settings_of(ports)
     for seen, customer in enumerate(_customers_owing(ports)):
-        if effects.customers >= CUSTOMERS_MAX or seen >= LOOKED_AT_MAX:
+        its = customer.class_id == class_id
+        if seen >= LOOKED_AT_MAX or (its and effects.customers >= CUSTOMERS_MAX):
             effects.complete = False
             break
-        if customer.class_id == class_id:
+        if its:
             # as saved it is another version, so that collections look at everyone of the class again
             _compare(customer, customer, before, replace(after, version=before.version + 1), settings, effects, ports)
     return effects

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infra.local.cloud import LocalCloud
+from shared.use_cases import preview_class
 from tests.scenarios.collections_world import SIX_HOURLY, CollectionsWorld, agree, either, world
 
 __all__ = ["either", "world"]
@@ -152,6 +153,14 @@ def test_a_dry_run_writes_nothing_and_is_as_strict_as_the_change(either):
     nobody = world.put("/v1/customer-classes/cls_new?dry_run=true", strict)["effects"]
     assert (nobody["customers"], nobody["open_invoices"]) == (0, 0)
     world.get("/v1/customer-classes/cls_new", status=404)
+
+
+@pytest.mark.parametrize(("most", "complete"), [(1, False), (2, True), (3, True)])
+def test_more_customers_than_are_compared_are_said_to_be_left_out(world, monkeypatch, most, complete):
+    begun(world, {}, {})
+    monkeypatch.setattr(preview_class, "CUSTOMERS_MAX", most)
+    shown = world.put("/v1/customer-classes/cls_one?dry_run=true", policies({}))["effects"]
+    assert (shown["customers"], shown["complete"]) == (min(most, 2), complete)
 
 
 def test_in_the_morning_today_is_shown_too(world):

@@ -13,6 +13,7 @@ import pytest
 from infra.local.faults import FAULTS, Calls, NoFaults, OneFault, faulty
 from infra.local.invoker import SimulatedCrash
 from shared.contracts.messages import AssessCustomers, PublishEvent, RefreshCustomer
+from shared.domain.account_event import AccountEvent
 from shared.domain.collection import CollectionState
 from shared.domain.contract import Contract
 from shared.domain.customer import Customer
@@ -93,6 +94,7 @@ def state_of(stage):
         "service": stage.get(Customer, "cus_a").service,
         "contract": stage.get(Contract, "cus_a", "con_1").status(stage.clock.now().date()),
         "fired": stage.get(CollectionState, "cus_a").fired,
+        "told": sorted((e.kind, e.about) for e in stage.every(AccountEvent)),
         "left in the outbox": len(stage.every(OutboxEvent)),
         "events": sorted({(e.detail_type, str(e.detail["id"])) for e in events}),
     }
@@ -147,6 +149,7 @@ def test_a_day_that_brings_everything_brings_it_once_whatever_goes_wrong():
     assert expected["numbers"] == ["DM-000001", "DM-000002", "INV-000001"]
     assert [e[0] for e in expected["events"]] == ["customer.escalated", "customer.suspended"]
     assert (expected["contract"], expected["left in the outbox"]) == ("suspended", 0)
+    assert expected["told"][-3:] == [("service_suspended", ""), ("tier_entered", "2"), ("trigger_fired", "14")]
 
 
 def paid(stage):
