@@ -81,6 +81,10 @@ pictures: $(INSTALLED)  ## docs/pictures anew; needs pdftoppm (poppler) and chro
 bench: $(INSTALLED)  ## what an invoice costs: CPU, AWS calls, DynamoDB's units
 	$(BIN)/python -m benchmarks.lifecycle $(ARGS)
 
+.PHONY: bench-documents
+bench-documents: $(INSTALLED)  ## what a PDF, an e-invoice and a mail cost: CPU
+	$(BIN)/python -m benchmarks.documents
+
 # ---- documents that are made --------------------------------------------------------------------
 .PHONY: access
 access: $(INSTALLED)  ## write docs/ACCESS.md, the table of routes and roles

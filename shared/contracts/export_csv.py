@@ -27,7 +27,7 @@ COLUMNS: Final[Mapping[Kind, tuple[str, ...]]] = {
         *(f"address.{name}" for name in ("line1", "line2", "city", "region", "postal_code", "country")),
         "delivery", "tax_rate_percent",
         *(f"automations.{name}" for name in ("enabled", "send_new_invoices", "account_summary", "past_due")),
-        "account_summary_schedule",
+        "account_summary_schedule", "language",
     ),
     "contracts": (
         "id", "customer_id", "name", "currency", "start_date", "end_date", "billing_starts_on", "bill_cycle_day",

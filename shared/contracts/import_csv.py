@@ -192,7 +192,7 @@ SHAPES: Final[Mapping[Kind, Shape]] = {
         "cus_",
         dict.fromkeys(("id", "external_id", "name", "email", "class_id", "currency", "timezone"), _text)
         | {f"address.{name}": _text for name in _ADDRESS}
-        | {"delivery": _words, "tax_rate_percent": _text, "account_summary_schedule": _text}
+        | {"delivery": _words, "tax_rate_percent": _text, "account_summary_schedule": _text, "language": _text}
         | {f"automations.{name}": _flag for name in _SWITCHES},
         keys=(("external_id",),),
     ),

@@ -245,10 +245,11 @@ def shared_data(customer: Customer, settings: Settings) -> dict[str, object]:
 
 
 def said_of_invoice(invoice: Invoice) -> Mapping[str, object]:
-    """An invoice as templates know it: text only."""
+    """An invoice as templates know it: text only. A credit memo says what it gives, without a sign."""
+    total_minor = -invoice.total_minor if invoice.type == "credit_memo" else invoice.total_minor
     return {
         "number": invoice.number or "", "invoice_date": str(invoice.invoice_date),
         "due_on": str(invoice.due_on) if invoice.due_on else None,
-        "total": format_minor(invoice.total_minor, invoice.currency), "currency": invoice.currency,
+        "total": format_minor(total_minor, invoice.currency), "currency": invoice.currency,
         "residual": format_minor(invoice.residual_minor, invoice.currency), "type": invoice.type,
     }  # fmt: skip

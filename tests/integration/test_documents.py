@@ -20,6 +20,7 @@ from shared.ports import TASKS
 from shared.rendering.documents import render_invoice_pdf
 from shared.use_cases.adjust_invoice import adjust_invoice
 from shared.use_cases.change_settings import keep_logo
+from shared.use_cases.compose_notice import said_of_invoice
 from shared.use_cases.post_invoices import post_invoice
 from shared.use_cases.record_payment import ManualPayment, record_payment
 from shared.use_cases.render_document import document_key, render_document
@@ -204,3 +205,10 @@ def test_a_customer_without_a_country_gets_a_plain_pdf_and_a_person_is_told_once
 def test_nobody_else_gets_one(stage):
     stage.customer(address=BERLIN)
     assert "/AF" not in PdfReader(BytesIO(pdf_of(stage, posted(stage)))).root_object
+
+
+def test_the_mail_of_a_credit_memo_says_what_it_gives(stage):
+    stage.customer()
+    memo = adjust_invoice(posted(stage), "credit", None, 40_00, "Late start", stage.ports).memo
+    said = said_of_invoice(memo)
+    assert (said["total"], said["type"]) == ("40.00", "credit_memo")

@@ -12,7 +12,7 @@ ACME = {
     },
     "delivery": ["email"], "tax_rate_percent": "8.25",
     "automations": {"enabled": True, "send_new_invoices": None, "account_summary": None, "past_due": False},
-    "account_summary_schedule": "0 8 * * MON", "external_id": "A-17",
+    "account_summary_schedule": "0 8 * * MON", "external_id": "A-17", "language": "de",
 }  # fmt: skip
 
 
@@ -32,7 +32,7 @@ def test_what_is_left_out_takes_its_default(api):
         "address": dict.fromkeys(["line1", "line2", "city", "region", "postal_code", "country"], ""),
         "delivery": ["email"], "tax_rate_percent": "0",
         "automations": {"enabled": False, "send_new_invoices": None, "account_summary": None, "past_due": None},
-        "account_summary_schedule": None, "external_id": None, "version": 1,
+        "account_summary_schedule": None, "external_id": None, "language": None, "version": 1,
     }  # fmt: skip
 
 

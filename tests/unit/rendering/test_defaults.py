@@ -11,6 +11,7 @@ import pytest
 from shared.rendering.defaults import TEMPLATE_NAMES, check_template, default_template, sample_data
 from shared.rendering.mail import TemplateError, render_mail
 from shared.rendering.samples import COMMON, all_samples
+from shared.rendering.speech import LANGUAGES
 
 KINDS = (
     "invoice", "reminder", "past_due_1", "past_due_2", "past_due_3", "payment_failed", "payment_received",
@@ -154,3 +155,46 @@ def test_a_mail_takes_well_under_a_millisecond_and_a_half():
                 render_mail(whole, data)
             best = min(best, (time.process_time() - started) / 20)
         assert best < 0.0015
+
+
+# ---- what Outlook and Gmail do to mails -----------------------------------------------------------------------
+
+GMAIL_CLIPS_AT = 102_000  # bytes of HTML
+NOT_EVERYWHERE = ("<script", "<link", "<img", "<form", "<svg", "<video", "display:flex", "display:grid", "position:",
+                  "@import", "url(", "float:", "var(--", "<div class")  # fmt: skip
+IN_LANGUAGES = [(language, name) for language in LANGUAGES for name in KINDS]
+
+
+class Styles(HTMLParser):
+    """What every element of the page's body is told to look like, by itself."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page.partition("<body")[1] + page.partition("<body")[2])
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+
+
+@pytest.mark.parametrize(("language", "name"), IN_LANGUAGES)
+def test_a_mail_needs_nothing_that_a_mail_reader_takes_away(language, name):
+    page = render_mail(default_template(name, language), sample_data(name, language)).html
+    assert len(page.encode()) < GMAIL_CLIPS_AT
+    assert [x for x in NOT_EVERYWHERE if x in page.lower()] == []
+    for tag, attributes in Styles(page).seen:  # classes only improve on what is said in place
+        spacer = tag == "td" and not attributes.keys() - {"class"}
+        if tag in ("td", "th", "h1", "p", "a") and not spacer:
+            assert attributes.get("style"), (tag, attributes)
+        if tag == "table":
+            assert (attributes["cellpadding"], attributes["cellspacing"], attributes["border"]) == ("0", "0", "0")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_seller_s_colour_is_on_the_button_and_the_links(language):
+    data = sample_data("invoice", language)
+    data["business"] = {**data["business"], "accent": "#7a1f1f"}
+    page = render_mail(default_template("invoice", language), data).html
+    assert "background:#7a1f1f" in page
+    assert "color:#7a1f1f" in page
+    assert "#0e5a66" not in page
