@@ -370,6 +370,7 @@ def test_what_cannot_be_asked_is_refused_by_name(api, name):
             assert api.get(f"{path}?days={value}").fields == ["days"], value
     if name != "runs":
         assert api.get(f"{path}?customer_id=cus_none").status == 404
+        assert "404" in api.get("/v1/openapi.json").json["paths"][path]["get"]["responses"]
         assert api.get(f"{path}?customer_id=inv_1").fields == ["customer_id"]
 
 
