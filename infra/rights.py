@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from infra.wiring import Wiring
 from shared.domain.payment import ChargeOutcome, GivenBack, Payment
@@ -26,6 +26,7 @@ from shared.ports import (
     Gateway,
     GatewayEvent,
     Index,
+    Key,
     Mail,
     Mailer,
     Page,
@@ -142,6 +143,11 @@ class _GuardedStore:
         if keys:
             self._rights.need("dynamodb:BatchGetItem", self._arns.table(kind))
         return self._inner.get_many(kind, keys)
+
+    def get_all(self, keys: Sequence[Key]) -> list[Any]:
+        for kind, _, _ in keys:
+            self._rights.need("dynamodb:BatchGetItem", self._arns.table(kind))
+        return self._inner.get_all(keys)
 
     def list(
         self, kind: type[E], partition: str, prefix: str = "", after: str | None = None, limit: int = PAGE_LIMIT

@@ -27,6 +27,7 @@ from shared.gateways.webhook_sender import HttpWebhookSender
 from shared.ports import CardSetup, Conflict, Gateway, GatewayEvent, Ports, Save, SavedCard
 from shared.storage.audited import AuditedStore
 from shared.storage.dynamo import DynamoStore
+from shared.storage.read_ahead import ReadAhead
 
 REMEMBERED = timedelta(days=14)  # as long as SQS keeps a dead letter
 
@@ -39,6 +40,12 @@ def ports() -> Ports:
     if _installed is None:
         _installed = ports_from(Config())
     return _installed
+
+
+def ports_for_batch() -> Ports:
+    """The same, with a store that remembers what it reads: for one batch of messages, and no longer."""
+    once = ports()
+    return replace(once, store=ReadAhead(once.store))
 
 
 def install(replacement: Ports) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from shared.domain.account_summary import SummarySchedule
 from shared.domain.audit import AuditEntry
@@ -100,6 +100,9 @@ class Page(Generic[E]):
     cursor: str | None = None  # pass as `after` for the next page; None: this was the last
 
 
+Key = tuple[type[Any], str, str]  # of a record: its kind, partition and sort value
+
+
 class Store(Protocol):
     """Typed records with transactions. Which key and indexes a type has is said in shared/storage/schema.py."""
 
@@ -108,6 +111,9 @@ class Store(Protocol):
 
     def get_many(self, kind: type[E], keys: Sequence[tuple[str, str]]) -> list[E]:
         """Those that exist, in the order of `keys` (any number of them), strongly consistent."""
+
+    def get_all(self, keys: Sequence[Key]) -> list[Any]:
+        """Records of any kinds, each strongly consistent, in as few calls as may be; None for those not there."""
 
     def list(
         self, kind: type[E], partition: str, prefix: str = "", after: str | None = None, limit: int = PAGE_LIMIT
@@ -130,6 +136,18 @@ class Store(Protocol):
 
         Committing the very same changes again after an answer was lost is recognised, and is not a conflict.
         """
+
+
+@runtime_checkable
+class LooksAhead(Protocol):
+    """A store that remembers what it has read, for one batch of work (shared/storage/read_ahead.py)."""
+
+    def ahead(self, keys: Sequence[Key]) -> None:
+        """These will be read: read together those that it does not know yet."""
+
+    @property
+    def afresh(self) -> Store:
+        """The store itself, for those who have to know what is there at this moment."""
 
 
 # Sharded indexes have partitions "0" … "7" (shard_of the owner); see SHARDS.

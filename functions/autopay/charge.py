@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from shared.bootstrap import ports
+from shared.bootstrap import ports_for_batch
 from shared.contracts.messages import ChargeInvoices, RetryCharge, SelectInvoices, read
 from shared.observability import handle_batch, observed, report
+from shared.ports import Ports
 from shared.use_cases.payment_runs import charge_chunk, retry_charge, select_invoices
 
 
-def charge(record: SQSRecord) -> None:
+def charge(record: SQSRecord, ports: Ports) -> None:
     message = read(record.body, SelectInvoices | ChargeInvoices | RetryCharge)
     match message:
         case SelectInvoices():
-            select_invoices(message.run_id, ports())
+            select_invoices(message.run_id, ports)
         case ChargeInvoices():
-            for outcome in charge_chunk(message.run_id, message.chunk, ports()) or ():
+            for outcome in charge_chunk(message.run_id, message.chunk, ports) or ():
                 report(f"charge_{outcome.outcome}", invoice_id=outcome.invoice_id, reason=outcome.reason)
         case RetryCharge():
-            retried = retry_charge(message.run_id, message.invoice_id, message.attempt, ports())
+            retried = retry_charge(message.run_id, message.invoice_id, message.attempt, ports)
             if retried is not None:
                 report(f"charge_{retried.outcome}", invoice_id=retried.invoice_id, reason=retried.reason)
 
 
 @observed
 def lambda_handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
-    return handle_batch(event, context, charge)
+    return handle_batch(event, context, partial(charge, ports=ports_for_batch()))

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from shared.bootstrap import ports
+from shared.bootstrap import ports_for_batch
 from shared.contracts.messages import GenerateDrafts, SelectCustomers, read
 from shared.observability import count, handle_batch, observed, report
+from shared.ports import Ports
 from shared.use_cases.generate_drafts import generate_drafts
 from shared.use_cases.select_customers import select_customers
 
 
-def work(record: SQSRecord) -> None:
+def work(record: SQSRecord, ports: Ports) -> None:
     message = read(record.body, SelectCustomers | GenerateDrafts)
     match message:
         case SelectCustomers():
-            select_customers(message.run_id, ports())
+            select_customers(message.run_id, ports)
         case GenerateDrafts():
-            generated = generate_drafts(message.run_id, message.chunk, ports())
+            generated = generate_drafts(message.run_id, message.chunk, ports)
             if generated is not None:
                 count("draft_made", generated.drafts)
                 for failed in generated.failures:
@@ -29,4 +31,4 @@ def work(record: SQSRecord) -> None:
 
 @observed
 def lambda_handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
-    return handle_batch(event, context, work)
+    return handle_batch(event, context, partial(work, ports=ports_for_batch()))

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from shared.bootstrap import ports
-from shared.contracts.messages import MakePrintBatch, RenderInvoice, read
+from shared.bootstrap import ports_for_batch
+from shared.contracts.messages import MakePrintBatch, RenderInvoice, read, readable
 from shared.observability import handle_batch, observed, report
+from shared.ports import Ports
+from shared.use_cases.look_ahead import ahead_of_documents
 from shared.use_cases.print_batch import make_print_batch
 from shared.use_cases.render_document import render_document
 
 
-def render(record: SQSRecord) -> None:
+def render(record: SQSRecord, ports: Ports) -> None:
     message = read(record.body, RenderInvoice | MakePrintBatch)
     if isinstance(message, MakePrintBatch):
-        make_print_batch(message.run_id, message.part, ports())
+        make_print_batch(message.run_id, message.part, ports)
         report("print_batch_made", bill_run_id=message.run_id)
         return
-    done = render_document(message.invoice_id, ports())
+    done = render_document(message.invoice_id, ports)
     report("document_rendered" if done else "document_of_a_draft", invoice_id=message.invoice_id)
 
 
 @observed
 def lambda_handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
-    return handle_batch(event, context, render)
+    ports = ports_for_batch()
+    ahead_of_documents([m.invoice_id for m in readable(event, RenderInvoice)], ports)
+    return handle_batch(event, context, partial(render, ports=ports))

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from shared.bootstrap import ports
+from shared.bootstrap import ports_for_batch
 from shared.observability import handle_batch, observed, report
+from shared.ports import Ports
+from shared.use_cases.look_ahead import ahead_of_mail_events
 from shared.use_cases.mail_feedback import MailEvent, MailKind, take_mail_event
 
 SES_TYPES: dict[str, MailKind] = {
@@ -20,10 +25,10 @@ SES_TYPES: dict[str, MailKind] = {
 }
 
 
-def take(record: SQSRecord) -> None:
+def take(record: SQSRecord, ports: Ports) -> None:
     event = mail_event(json.loads(record.body))
     if event is not None:
-        report(f"mail_{take_mail_event(event, ports())}", notice_id=event.notice_id)
+        report(f"mail_{take_mail_event(event, ports)}", notice_id=event.notice_id)
 
 
 def mail_event(body: dict[str, Any]) -> MailEvent | None:
@@ -37,6 +42,17 @@ def mail_event(body: dict[str, Any]) -> MailEvent | None:
     return None if transient else MailEvent(notice_id=tags[0], kind=kind, message_id=message["mail"].get("messageId"))
 
 
+def _noticed(event: dict[str, Any]) -> Iterator[str]:
+    """The notices of the records that can be read; the others fail by themselves."""
+    for record in event["Records"]:
+        with suppress(ValueError, KeyError, TypeError, AttributeError):
+            found = mail_event(json.loads(record["body"]))
+            if found is not None:
+                yield found.notice_id
+
+
 @observed
 def lambda_handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
-    return handle_batch(event, context, take)
+    ports = ports_for_batch()
+    ahead_of_mail_events(list(_noticed(event)), ports)
+    return handle_batch(event, context, partial(take, ports=ports))

@@ -27,6 +27,7 @@ from shared.ports import (
     Gateway,
     GatewayEvent,
     Index,
+    Key,
     Mail,
     Mailer,
     Page,
@@ -190,6 +191,11 @@ class FaultyStore:
     def get_many(self, kind: type[E], keys: Sequence[tuple[str, str]]) -> list[E]:
         self._poison(kind, keys)
         return self._calls.plain("store.get_many", lambda: self._inner.get_many(kind, keys))
+
+    def get_all(self, keys: Sequence[Key]) -> list[Any]:
+        for kind, partition, sort in keys:
+            self._poison(kind, [(partition, sort)])
+        return self._calls.plain("store.get_all", lambda: self._inner.get_all(keys))
 
     def list(
         self, kind: type[E], partition: str, prefix: str = "", after: str | None = None, limit: int = PAGE_LIMIT

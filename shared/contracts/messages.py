@@ -6,8 +6,9 @@ release still reads the messages of an earlier one. Fields it does not know are 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,9 +20,23 @@ class Message(msgspec.Struct, frozen=True, tag_field="kind", kw_only=True):
         return msgspec.json.encode(self).decode()
 
 
+M = TypeVar("M", bound=Message)
+
+
 def read(body: str, kinds: Any) -> Any:
     """The message in a queue record; `kinds` is the class, or the union of classes, that its queue carries."""
     return msgspec.json.decode(body, type=kinds)
+
+
+def readable(event: Mapping[str, Any], kind: type[M]) -> list[M]:
+    """The messages of one kind among a batch's records. Others, and what is no message, are left out."""
+    found = []
+    for record in event["Records"]:
+        try:
+            found.append(msgspec.json.decode(record["body"], type=kind))
+        except msgspec.MsgspecError:
+            continue
+    return found
 
 
 class SelectCustomers(Message, tag="select_customers", frozen=True):

@@ -39,6 +39,7 @@ from shared.ports import (
     Conflict,
     Entry,
     Index,
+    Key,
     Page,
     Remove,
     Save,
@@ -87,6 +88,9 @@ class AuditedStore:
 
     def get_many(self, kind: type[E], keys: Sequence[tuple[str, str]]) -> list[E]:
         return self._inner.get_many(kind, keys)
+
+    def get_all(self, keys: Sequence[Key]) -> list[Any]:
+        return self._inner.get_all(keys)
 
     def list(
         self, kind: type[E], partition: str, prefix: str = "", after: str | None = None, limit: int = PAGE_LIMIT

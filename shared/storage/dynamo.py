@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 from shared.ports import (
@@ -18,6 +18,7 @@ from shared.ports import (
     Conflict,
     Entry,
     Index,
+    Key,
     Page,
     Remove,
     Save,
@@ -26,7 +27,6 @@ from shared.ports import (
 from shared.storage.client import ATTEMPTS_MAX, Client, ConditionFailed, Contended
 from shared.storage.codec import Item, decode, encode, index_attributes, item_of, key_item
 from shared.storage.records import (
-    Key,
     check_within,
     decode_cursor,
     encode_cursor,
@@ -46,6 +46,7 @@ BACKOFF_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.4)  # longest pause before the next a
 TX_BYTES = 16
 
 _Items = list[Item]
+_Place = tuple[str, str, str]  # table, partition key and sort key
 _Stored = list[tuple[Any, bytes]]  # each change's entity as it will be stored, and its body
 
 _ABSENT = "attribute_not_exists(pk)"
@@ -84,27 +85,38 @@ class DynamoStore:
         return None if item is None else cast(E, decode(kind, item["body"]["B"]))
 
     def get_many(self, kind: type[E], keys: Sequence[tuple[str, str]]) -> list[E]:
-        stored = kind_of(kind)
-        wanted = list(dict.fromkeys(keys))
-        found: dict[tuple[str, str], E] = {}
-        for start in range(0, len(wanted), BATCH_KEYS_MAX):
-            batch = [key_item(stored, *key) for key in wanted[start : start + BATCH_KEYS_MAX]]
-            for item in self._batch(self._table(stored), batch):
-                key = (item["pk"]["S"], item["sk"]["S"][len(stored.prefix) :])
-                found[key] = decode(kind, item["body"]["B"])
-        return [found[key] for key in keys if key in found]
+        return [found for found in self.get_all([(kind, *key) for key in keys]) if found is not None]
 
-    def _batch(self, table: str, keys: Sequence[Item]) -> Sequence[Item]:
-        items: _Items = []
-        request: dict[str, Any] = {"Keys": keys, "ConsistentRead": True, "ProjectionExpression": "pk, sk, body"}
+    def get_all(self, keys: Sequence[Key]) -> list[Any]:
+        wanted = list(dict.fromkeys(keys))
+        found: dict[Key, Any] = {}
+        for start in range(0, len(wanted), BATCH_KEYS_MAX):
+            asked = {self._place(key): key for key in wanted[start : start + BATCH_KEYS_MAX]}
+            for table, item in self._batch(asked):
+                key = asked[table, item["pk"]["S"], item["sk"]["S"]]
+                found[key] = decode(key[0], item["body"]["B"])
+        return [found.get(key) for key in keys]
+
+    def _place(self, key: Key) -> _Place:
+        kind = kind_of(key[0])
+        return (self._table(kind), key[1], kind.prefix + key[2])
+
+    def _batch(self, places: Iterable[_Place]) -> Iterator[tuple[str, Item]]:
+        """What is there, with its table."""
+        request: dict[str, dict[str, Any]] = {}
+        for table, partition, sort in places:
+            read = {"Keys": [], "ConsistentRead": True, "ProjectionExpression": "pk, sk, body"}
+            request.setdefault(table, read)["Keys"].append({"pk": {"S": partition}, "sk": {"S": sort}})
         for round_ in range(BATCH_ROUNDS_MAX):
-            answer = self._client.call("BatchGetItem", {"RequestItems": {table: request}})
-            items += answer["Responses"].get(table, [])
-            request = answer.get("UnprocessedKeys", {}).get(table, {})
+            answer = self._client.call("BatchGetItem", {"RequestItems": request})
+            for table, items in answer["Responses"].items():
+                yield from ((table, item) for item in items)
+            request = answer.get("UnprocessedKeys", {})
             if not request:
-                return items
-            self._pause(round_, len(items))
-        raise Unavailable(f"DynamoDB BatchGetItem: {len(request['Keys'])} keys left unprocessed")
+                return
+            self._pause(round_, sum(len(read["Keys"]) for read in request.values()))
+        left = sum(len(read["Keys"]) for read in request.values())
+        raise Unavailable(f"DynamoDB BatchGetItem: {left} keys left unprocessed")
 
     def list(
         self, kind: type[E], partition: str, prefix: str = "",

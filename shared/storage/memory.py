@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar, cast
 
-from shared.ports import PAGE_LIMIT, Change, Check, Conflict, Entry, Index, Page, Remove, Save
+from shared.ports import PAGE_LIMIT, Change, Check, Conflict, Entry, Index, Key, Page, Remove, Save
 from shared.storage.records import (
-    Key,
     check_within,
     decode_cursor,
     encode_cursor,
@@ -129,6 +128,9 @@ class MemoryStore:
         rows = self._table(kind).rows
         found = [rows.get(key) for key in keys]
         return [row[0] for row in found if row is not None]
+
+    def get_all(self, keys: Sequence[Key]) -> list[Any]:
+        return [self.get(*key) for key in keys]
 
     def list(
         self, kind: type[E], partition: str, prefix: str = "",

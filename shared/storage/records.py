@@ -13,10 +13,8 @@ from typing import Any
 
 from shared.domain.audit import AuditEntry, AuditHead
 from shared.domain.errors import Invalid
-from shared.ports import COMMIT_MAX, Change
+from shared.ports import COMMIT_MAX, Change, Key
 from shared.storage.schema import KIND_OF, IndexRule, Kind
-
-Key = tuple[type[Any], str, str]
 
 _AUDIT = (AuditEntry, AuditHead)  # COMMIT_MAX leaves room for one of each
 

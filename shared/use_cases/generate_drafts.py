@@ -11,6 +11,7 @@ from shared.ports import Conflict, Ports, Remove, Save, Unavailable
 from shared.use_cases.bill_customer import RunOf, bill_customer
 from shared.use_cases.bill_runs import OPEN, bill_run_of, complete_bill_run
 from shared.use_cases.cancel_bill_run import remove_drafts
+from shared.use_cases.look_ahead import ahead_of_billing
 from shared.use_cases.lookups import settings_of
 
 MESSAGE_CHARS_MAX: Final = 300
@@ -35,6 +36,7 @@ def generate_drafts(run_id: str, number: int, ports: Ports) -> Generated | None:
         _nothing_to_do(run, ports)
         return None
     what = RunOf(run.id, run.as_of, settings_of(ports))
+    ahead_of_billing(chunk.subjects, ports)
     results = [_isolated(customer_id, what, ports) for customer_id in chunk.subjects]
     failures = tuple(r for r in results if isinstance(r, Failure))
     generated = Generated(sum(r for r in results if isinstance(r, int)), failures)

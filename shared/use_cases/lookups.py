@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ from shared.domain.ids import SHARDS, shard_of
 from shared.domain.invoice import Invoice, InvoiceLines, Line, part_count
 from shared.domain.policy import DEFAULT_CLASS, DEFAULT_CLASS_ID, CustomerClass
 from shared.domain.settings import Settings, SettingsGate
-from shared.ports import Entry, Index, Ports
+from shared.ports import Entry, Index, LooksAhead, Ports
 
 E = TypeVar("E")
 CONFLICT_RETRIES = 8  # how often a write is tried again on what someone else changed meanwhile
@@ -28,6 +29,11 @@ def settings_of(ports: Ports) -> Settings:
 def gate_of(ports: Ports, shard: int) -> SettingsGate:
     """Read before the settings and checked in a claim's transaction: the claim fails if they changed since."""
     return ports.store.get(SettingsGate, f"gate{shard}") or SettingsGate(shard)
+
+
+def afresh(ports: Ports) -> Ports:
+    """Ports that read what is there at this moment, whatever a batch has read before."""
+    return replace(ports, store=ports.store.afresh) if isinstance(ports.store, LooksAhead) else ports
 
 
 def customer_of(ports: Ports, customer_id: str) -> Customer:

@@ -30,6 +30,7 @@ from shared.use_cases.charge_invoice import (
 )
 from shared.use_cases.expiring_cards import PLACES as CARD_PLACES
 from shared.use_cases.expiring_cards import card_notices, expiring_page
+from shared.use_cases.look_ahead import ahead_of_charges
 from shared.use_cases.lookups import customer_of, local_on, settings_of
 from shared.use_cases.notices import hint
 from shared.use_cases.plan_bill_runs import scheduled_bill_run_id
@@ -296,6 +297,7 @@ def charge_chunk(run_id: str, number: int, ports: Ports) -> tuple[Outcome, ...] 
         finish_run(run_id, ports)
         return None
     (chunk,) = found
+    ahead_of_charges(chunk.subjects, ports)
     outcomes = tuple(_charge_one(i, run, ports) for i in chunk.subjects)
     try:
         ports.store.commit(Remove(chunk), Save(replace(chunk, done=True, version=0, outcomes=outcomes)))

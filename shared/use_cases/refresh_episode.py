@@ -7,7 +7,7 @@ from shared.domain import account_event
 from shared.domain.collection import CollectionState
 from shared.domain.past_due import ended
 from shared.ports import Conflict, Ports, Save, Unavailable
-from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, open_invoices, settings_of, today
+from shared.use_cases.lookups import CONFLICT_RETRIES, afresh, customer_of, open_invoices, settings_of, today
 
 
 def refresh_episode(customer_id: str, ports: Ports) -> bool:
@@ -15,6 +15,7 @@ def refresh_episode(customer_id: str, ports: Ports) -> bool:
 
     Service that was restricted is looked at by the queue's worker: it may be lifted though the episode goes on.
     """
+    ports = afresh(ports)  # of two who settle the last two invoices at once, one has to see both
     for _ in range(CONFLICT_RETRIES):
         state = ports.store.get(CollectionState, customer_id)
         if state is None or not state.followed:

@@ -185,9 +185,14 @@ def render(record):
         hint(ports, notice.id)
 
 
+def batched(work):
+    """A batch of one record."""
+    return lambda record: work(record, bootstrap.ports_for_batch())
+
+
 WORKERS: dict[str, Callable] = {
-    "post": post, "charge": charge, "assess": assess, "notice": send, "document": render, "summary": compose,
-    "webhook": deliver,
+    "post": post, "charge": batched(charge), "assess": assess, "notice": batched(send), "document": render,
+    "summary": compose, "webhook": deliver,
 }  # fmt: skip
 
 

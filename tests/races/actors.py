@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from functions.admin_api import app
 from functions.admin_api.routing import ENDPOINTS, respond
 from functions.autopay.charge import charge
+from shared.bootstrap import ports_for_batch
 from shared.contracts.messages import ChargeInvoices, RetryCharge
 from shared.domain.errors import DomainError
 from shared.domain.pay_link import Asked
@@ -38,7 +39,7 @@ def ask(method, path, body=None):
 def worker(run_id, chunk=0):
     """The payment run's worker at one chunk."""
     body = ChargeInvoices(run_id=run_id, chunk=chunk).body()
-    return lambda: charge(SimpleNamespace(body=body))
+    return lambda: charge(SimpleNamespace(body=body), ports_for_batch())
 
 
 def by_hand(invoice_id):

@@ -1,0 +1,74 @@
+"""A store for one batch of work: what is known to be needed is read in a few calls, and these records not again.
+
+What it answers of them may be as old as the batch, some seconds. That changes nothing for who writes under a condition:
+a record that has changed since is a conflict, after which everything is forgotten and read again. Who decides *not* to
+write because of what others may be doing at this moment has to read `afresh`. Any other record is read as ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar, cast
+
+from shared.ports import PAGE_LIMIT, Change, Check, Entry, Index, Key, Page, Remove, Save, Store
+from shared.storage.records import keys_of, with_version
+
+E = TypeVar("E")
+
+KNOWN_MAX = 10_000  # records remembered; what is more is read when it is needed
+
+
+class ReadAhead:
+    """Implements shared.ports.Store and LooksAhead."""
+
+    def __init__(self, inner: Store) -> None:
+        self._inner = inner
+        self._known: dict[Key, Any] = {}  # None for what is known not to be there
+
+    def ahead(self, keys: Sequence[Key]) -> None:
+        unknown = [key for key in dict.fromkeys(keys) if key not in self._known]
+        if unknown and len(self._known) + len(unknown) <= KNOWN_MAX:
+            self._known.update(zip(unknown, self._inner.get_all(unknown), strict=True))
+
+    @property
+    def afresh(self) -> Store:
+        return self._inner
+
+    # ---- reading --------------------------------------------------------------------------------
+
+    def get(self, kind: type[E], partition: str, sort: str = "") -> E | None:
+        key = (kind, partition, sort)
+        return cast(E | None, self._known[key]) if key in self._known else self._inner.get(kind, partition, sort)
+
+    def get_many(self, kind: type[E], keys: Sequence[tuple[str, str]]) -> list[E]:
+        return [found for found in self.get_all([(kind, *key) for key in keys]) if found is not None]
+
+    def get_all(self, keys: Sequence[Key]) -> list[Any]:
+        unknown = [key for key in keys if key not in self._known]
+        found = dict(zip(unknown, self._inner.get_all(unknown), strict=True)) if unknown else {}
+        return [self._known[key] if key in self._known else found[key] for key in keys]
+
+    def list(
+        self, kind: type[E], partition: str, prefix: str = "", after: str | None = None, limit: int = PAGE_LIMIT
+    ) -> Page[E]:
+        return self._inner.list(kind, partition, prefix, after, limit)
+
+    def find(
+        self, index: Index[E], partition: str, *, prefix: str = "", last: str | None = None,
+        after: str | None = None, limit: int = PAGE_LIMIT, reverse: bool = False,
+    ) -> Page[Entry]:  # fmt: skip
+        return self._inner.find(index, partition, prefix=prefix, last=last, after=after, limit=limit, reverse=reverse)
+
+    # ---- writing --------------------------------------------------------------------------------
+
+    def commit(self, *changes: Save[E] | Remove[E] | Check[E]) -> None:
+        plain = cast(tuple[Change, ...], changes)
+        try:
+            self._inner.commit(*plain)
+        except BaseException:
+            self._known.clear()
+            raise
+        for change, key in zip(plain, keys_of(plain), strict=True):
+            if key in self._known and not isinstance(change, Check):
+                entity: Any = change.entity
+                self._known[key] = with_version(entity, entity.version + 1) if isinstance(change, Save) else None
