@@ -66,7 +66,7 @@ def redriven(run_id, invoice_id, attempt):
 
     def again():
         try:
-            charge(SimpleNamespace(body=body))
+            charge(SimpleNamespace(body=body), ports_for_batch())
         except NotProcessed:
             pass  # it stays in its queue
 
