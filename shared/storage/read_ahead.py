@@ -65,7 +65,7 @@ class ReadAhead:
         plain = cast(tuple[Change, ...], changes)
         try:
             self._inner.commit(*plain)
-        except BaseException:
+        except Exception:
             self._known.clear()
             raise
         for change, key in zip(plain, keys_of(plain), strict=True):
