@@ -10,12 +10,13 @@ from typing import Any, Final
 
 from functions.pay_page import forms
 from functions.pay_page.rendering import asset, pdf
-from functions.pay_page.requests import PageRequest, Unreadable, read_request
+from functions.pay_page.requests import PageRequest, Unreadable, known_id, read_request
 from functions.pay_page.views import Answer, account_page, autopay_page, cards_page, message_page, result_page
 from shared.bootstrap import audited, ports
+from shared.contracts.api_fields import InvalidBody
 from shared.domain.audit import AuditedRequest
 from shared.domain.customer import Customer
-from shared.domain.errors import NotFound
+from shared.domain.errors import Invalid, NotFound
 from shared.domain.pay_link import NoEntry, StalePage
 from shared.observability import observed, report
 from shared.ports import Conflict, Ports, Unavailable
@@ -31,18 +32,18 @@ def _account(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
 
 
 def _result(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
-    submission = submission_of(customer.id, request.parameters.get("id", ""), ports)
+    submission = submission_of(customer.id, request.id, ports)
     invoices = {a.invoice_id: own_invoice(customer, a.invoice_id, ports) for a in submission.asked}
     return result_page(request, own_account(customer, ports), results_of(submission, ports), invoices)
 
 
 def _document(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
     file = request.parameters.get("file", "")
-    content = own_document(customer, file.removesuffix(".pdf"), ports) if file.endswith(".pdf") else None
+    if not file.endswith(".pdf"):
+        raise NotFound("document", "")
+    content = own_document(customer, known_id(file.removesuffix(".pdf")), ports)
     if content is not None:
         return pdf(content, file)
-    if not file.endswith(".pdf"):
-        raise NotFound("invoice", file)
     later = message_page(request, 503, "The invoice is being made", "Please try again in a moment.", back=True)
     return {**later, "headers": {**later["headers"], "Retry-After": "5"}}
 
@@ -93,6 +94,8 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         )  # fmt: skip
     except NotFound:
         return message_page(request, 404, "There is no such thing here", "Nothing was done.", back=True)
+    except (Invalid, InvalidBody) as wrong:
+        return message_page(request, 422, "That cannot be done", f"Nothing was done: {wrong}.", back=True)
     except (Conflict, Unavailable):
         report("pay_page_busy")
         later = message_page(request, 503, "Please try again in a moment", "We could not do that just now.", back=True)
@@ -113,7 +116,7 @@ def _answered(request: PageRequest) -> Answer:
     customer = open_link(request.token, everything)
     if request.method == "POST":  # what a form changes is told in the audit log, as what admins change is
         action = f"POST {request.resource}"
-        by = AuditedRequest(f"customer {customer.id}", ROLE, action, request.id, (customer.id,))
+        by = AuditedRequest(f"customer {customer.id}", ROLE, action, request.number, (customer.id,))
         everything = audited(everything, by)
     return handler(request, customer, everything)
 

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Final
 
 from functions.pay_page.rendering import redirect
-from functions.pay_page.requests import PageRequest
+from functions.pay_page.requests import PageRequest, known_id
 from functions.pay_page.views import Answer, account_page, autopay_page, cards_page
 from shared.contracts.api_fields import FieldError, Findings, InvalidBody, amount, day, minor, refuse
 from shared.domain.customer import Customer, Promise
@@ -39,7 +39,7 @@ def pay(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
         return redirect(f"{request.home}/results/{go_on(known, ports).id}")
     try:
         fields = request.fields.only(("once", "invoice_id", "payment_method_id"))
-        method_id = fields.one("payment_method_id") or refuse("payment_method_id", "choose how to pay")
+        method_id = known_id(fields.one("payment_method_id") or refuse("payment_method_id", "choose how to pay"))
         chosen = fields.all("invoice_id") or refuse("invoice_id", "choose at least one invoice to pay")
         asked = tuple(_asked(invoice_id, customer, once, ports) for invoice_id in dict.fromkeys(chosen))
         made = pay_invoices(customer, once.nonce, method_id, asked, ports)
@@ -58,7 +58,7 @@ class _Changed(Exception):
 
 def _asked(invoice_id: str, customer: Customer, once: Once, ports: Ports) -> Asked:
     """The invoice for what is left of it, if that is what the page showed, or nothing: then it has been paid."""
-    invoice = own_invoice(customer, invoice_id, ports)
+    invoice = own_invoice(customer, known_id(invoice_id), ports)
     if invoice.residual_minor and mark_of_invoice(invoice) not in once.marks:
         raise _Changed
     return Asked(invoice.id, invoice.residual_minor)
@@ -67,7 +67,7 @@ def _asked(invoice_id: str, customer: Customer, once: Once, ports: Ports) -> Ask
 def go_on_paying(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
     """Charge what there was no time for. It was chosen before, so it needs no value of the page."""
     request.fields.only(())
-    made = go_on(submission_of(customer.id, request.parameters.get("id", ""), ports), ports)
+    made = go_on(submission_of(customer.id, request.id, ports), ports)
     return redirect(f"{request.home}/results/{made.id}")
 
 
@@ -165,8 +165,9 @@ def _change_rules(request: PageRequest, customer: Customer, ports: Ports) -> Non
         found = Findings()
         most = _minor(fields.one("amount"), customer.currency, found)
         found.done()
-        add_own_rule(customer, method_id, most, version, ports)
+        add_own_rule(customer, known_id(method_id), most, version, ports)
         return
     if change not in CHANGES:
         refuse("change", "choose what to do")
-    change_own_rule(customer, fields.one("rule_id"), change, version, ports, method_id)
+    card_id = known_id(method_id) if change == "method" else ""
+    change_own_rule(customer, known_id(fields.one("rule_id")), change, version, ports, card_id)

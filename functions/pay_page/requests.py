@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from shared.contracts.api_fields import refuse
+from shared.contracts.api_fields import identifier, refuse
+from shared.domain.errors import NotFound
 
 BODY_BYTES_MAX: Final = 64 * 1024  # a hundred invoices take six
 FIELDS_MAX: Final = 300
@@ -21,6 +22,14 @@ _DIGITS: Final = re.compile(r"(?:[0-9][ -]?){13,19}")
 
 class Unreadable(Exception):
     """The body is no form, or larger than any of ours."""
+
+
+def known_id(text: str) -> str:
+    """An id that may exist. Raises NotFound for a text that can be none, which no store need be asked about."""
+    try:
+        return identifier(text)
+    except ValueError:
+        raise NotFound("such thing", "") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +69,16 @@ class PageRequest:
     root: str
     parameters: Mapping[str, str] = field(default_factory=dict)
     fields: Fields = Fields(())
-    id: str = ""
+    number: str = ""  # API Gateway's of the request
 
     @property
     def token(self) -> str:
         return self.parameters.get("token", "")
+
+    @property
+    def id(self) -> str:
+        """The id in the path. Raises NotFound for what can be none."""
+        return known_id(self.parameters.get("id", ""))
 
     @property
     def home(self) -> str:
@@ -89,7 +103,8 @@ def _fields(event: Mapping[str, Any]) -> Fields:
     if len(text) > BODY_BYTES_MAX * 4 // 3 + 4:
         raise Unreadable("the form is too large")
     try:
-        body = base64.b64decode(text, validate=True).decode() if event.get("isBase64Encoded") else text
+        body = base64.b64decode(text, validate=True).decode() if event.get("isBase64Encoded") else str(text)
+        body.encode()  # half characters could be shown to nobody
         pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
     except (binascii.Error, ValueError):
         raise Unreadable("the form cannot be read") from None

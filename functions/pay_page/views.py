@@ -79,7 +79,7 @@ def result_page(
         "result", home=request.home, root=request.root, business=account.settings.business.name,
         email=account.settings.business.email_from, customer=account.customer.name, results=rows,
         paid=all(r["good"] for r in rows), left=any(r.reason == "left" for r in results),
-        again=request.parameters.get("id", ""),
+        again=request.id,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from urllib.parse import quote
 
 import pytest
 from pypdf import PdfReader
@@ -360,6 +361,49 @@ def test_whoever_was_erased_has_no_page(world, browser):
     world.post(f"/v1/customers/{acme}/pay-link", status=409)
 
 
+ODD = ("", "x" * 3000, "\u0000", "../../etc/passwd", "{{ 7*7 }}", "é", "inv_1\r\nX: y", "' OR 1=1")
+
+
+def odd_requests(link):
+    """Paths and forms that no page of ours sends."""
+    for odd in ODD:
+        word = quote(odd, safe="")
+        yield "GET", f"{link}/results/{word or 'x'}", ()
+        yield "GET", f"{link}/invoices/{word}.pdf", ()
+        yield "POST", f"{link}/results/{word or 'x'}", ()
+        for path, names in FIELDS.items():
+            for name in names:
+                yield "POST", link + path, ((name, odd), (name, odd))
+                yield "POST", link + path, tuple((n, odd if n == name else "1") for n in names)
+    yield "POST", f"{link}/renew", (("x", "1"),)
+    yield "POST", link, (("once", "a.1..b"), ("once", "a.1..b"))
+
+
+FIELDS = {
+    "": ("once", "invoice_id", "payment_method_id"), "/promise": ("once", "date", "amount"),
+    "/cards": ("once", "card"), "/autopay": ("once", "version", "rule_id", "change", "payment_method_id", "amount"),
+}  # fmt: skip
+
+
+def odd_answers(world, browser):
+    """What is answered to each, also with the right value of a page in place of none."""
+    _, _, link = scene(world)
+    once = {path: browser.get(link + (path if path != "/promise" else "")).forms[0].value("once") for path in FIELDS}
+    before = dump(world)
+    for method, url, fields in odd_requests(link):
+        path = url.removeprefix(link)
+        right = [f if f[0] != "once" else ("once", once[path]) for f in fields] if path in FIELDS else []
+        for sent in (list(fields), right):
+            shown = browser.post(url, sent, follow=False) if method == "POST" else browser.get(url)
+            yield method, path, sent, shown.status
+    assert dump(world) == before
+
+
+def test_no_odd_request_is_more_than_refused(world, browser):
+    for method, path, sent, status in odd_answers(world, browser):
+        assert status in (200, 400, 403, 404, 409, 410, 422), (method, path, sent)
+
+
 # ---- both stores -----------------------------------------------------------------------------------------------
 
 
@@ -375,6 +419,8 @@ def test_a_mailed_link_pays_on_dynamodb_as_well(wiring):
         assert "Thank you" in browser.post(link, choose(page)).text
         assert sorted(c["invoice_id"] for c in world.charges()) == sorted([first, second])
         assert world.account(acme)["balance"] == {"USD": "0.00"}
+        assert browser.get(f"{link}/results/{'x' * 3000}").status == 404
+        assert browser.get(f"{link}/invoices/.pdf").status == 404
         world.delete(f"/v1/customers/{acme}/pay-link")
         assert browser.get(link).status == 410
         world.assert_well()
