@@ -265,3 +265,11 @@ def test_a_german_customer_reads_german():
 def test_without_its_fonts_nothing_is_set(tmp_path):
     with pytest.raises(FileNotFoundError, match="Inter"):
         fonts(tmp_path)
+
+
+@pytest.mark.parametrize("lines", range(18, 26))
+def test_the_total_and_how_to_pay_it_stand_on_one_page(lines):
+    made = pages(render_invoice_pdf(document(seller=SELLER, lines=[line()] * lines)))
+    assert [n for n, page in enumerate(made) if "Balance due" in page] == [
+        n for n, page in enumerate(made) if "Pay online" in page
+    ]
