@@ -16,7 +16,7 @@ from shared.domain.customer import Customer
 from shared.domain.errors import Refused
 from shared.domain.ids import shard_of
 from shared.domain.invoice import Invoice
-from shared.domain.payment import Payment, PaymentMethod, attempt_id
+from shared.domain.payment import ChargeOutcome, Payment, PaymentMethod, attempt_id
 from shared.domain.retry import RETRY_STALE, next_check
 from shared.domain.runs import PaymentRun
 from shared.domain.settings import Settings, SettingsGate
@@ -211,15 +211,30 @@ def retry_later(payment: Payment, ports: Ports) -> bool:
     """Have a run's failed call tried again soon, a few times, and a late decline go on to the next rule; whether
     anything will be tried. Safe to repeat. What is only found out another day is left to the next payment run.
     """
+    return _asked_again(payment, ports, settled=True)
+
+
+def retry_once_settled(payment: Payment, outcome: ChargeOutcome, ports: Ports) -> bool:
+    """As retry_later, before an outcome that was found out afterwards is written down: nobody would come back to it if
+    the one who does so died in between. The message comes when that is done; if it is not, it has no effect.
+    """
+    if outcome.status not in ("failed", "declined"):
+        return False
+    return _asked_again(replace(payment, status=outcome.status), ports, settled=not payment.unresolved)
+
+
+def _asked_again(payment: Payment, ports: Ports, settled: bool) -> bool:
     next_rule = goes_on(payment)
     if (payment.status != "failed" and not next_rule) or payment.run_id is None or payment.attempt is None:
         return False
     attempts = attempts_of(invoice_of(ports, payment.invoice_id or ""), ports)
-    tries = failures(attempts, payment.run_id)
+    tries = failures(attempts, payment.run_id) + (payment.status == "failed" and not settled)
     if attempts[-1].id != payment.id or tries > len(FAILED_RETRY_SECONDS) or _stale(payment, ports):
         return False
     message = RetryCharge(run_id=payment.run_id, invoice_id=payment.invoice_id or "", attempt=payment.attempt)
-    delay = 0 if next_rule else FAILED_RETRY_SECONDS[tries - 1]
+    delay = FAILED_RETRY_SECONDS[0 if next_rule else tries - 1]
+    if next_rule and settled:
+        delay = 0
     ports.queue.send("charge", [message.body()], delay_seconds=delay)
     return True
 

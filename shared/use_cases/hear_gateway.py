@@ -12,7 +12,7 @@ from typing import Final, Literal
 from shared.domain.payment import Payment
 from shared.domain.records import HeardEvent
 from shared.ports import Conflict, GatewayEvent, Ports, Save
-from shared.use_cases.charge_invoice import retry_later
+from shared.use_cases.charge_invoice import retry_once_settled
 from shared.use_cases.refund_payment import ask_again, settle_refund
 from shared.use_cases.reversals import take_back
 from shared.use_cases.settle_payment import settle
@@ -61,7 +61,8 @@ def _settled(payment: Payment, ports: Ports) -> Heard:
     if refund is not None:
         settle_refund(payment.id, refund.ordinal, outcome, ports, asked=True)
     else:
-        retry_later(settle(payment.id, outcome, ports, asked=True), ports)
+        retry_once_settled(payment, outcome, ports)
+        settle(payment.id, outcome, ports, asked=True)
     return "settled"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared import ports as p
 from shared.domain.payment import Payment
 from shared.ports import Ports, Unavailable
-from shared.use_cases.charge_invoice import retry_later
+from shared.use_cases.charge_invoice import retry_once_settled
 from shared.use_cases.lookups import shards
 from shared.use_cases.refund_payment import reconcile_refund
 from shared.use_cases.settle_payment import settle
@@ -35,8 +35,9 @@ def _ask(payment: Payment, wrong: list[Exception], ports: Ports) -> str:
     try:
         if payment.open_refund is not None:
             return f"refund_{reconcile_refund(payment, ports).refunds[-1].status}"
-        settled = settle(payment.id, ports.gateway.look_up(payment), ports, asked=True)
-        retry_later(settled, ports)
+        outcome = ports.gateway.look_up(payment)
+        retry_once_settled(payment, outcome, ports)
+        settled = settle(payment.id, outcome, ports, asked=True)
     except Unavailable:
         return "left_for_later"
     except Exception as error:  # noqa: BLE001 - raised by the caller, after everybody else's turn
