@@ -6,9 +6,13 @@ from threading import Thread
 
 import pytest
 
-from infra.cli.client import LocalApi
+from benchmarks import csv_files
+from infra.cli import parts
+from infra.cli.client import Answer, LocalApi
+from infra.cli.export_rows import export
 from infra.cli.loading import load
 from infra.cli.main import main
+from infra.cli.outcome import Refused
 from infra.local.app import App, LocalClient
 from infra.local.cloud import LocalCloud
 from infra.local.server import Server
@@ -253,3 +257,111 @@ def test_settings_that_the_api_refuses_are_refused(api, url, capsys):
     assert "refused" in capsys.readouterr().err
     assert main(["seed-settings", "--url", url, "--timezone", "Mars/Olympus"]) == 1
     assert api.call("GET", "/v1/settings").body["version"] == 1
+
+
+# ---- files of any size ------------------------------------------------------------------------------------------
+
+
+def test_a_large_file_goes_in_parts_with_rows_of_one_thing_together_and_errors_by_their_line(api, monkeypatch):
+    monkeypatch.setattr(parts, "ROWS_PER_PART", 3)
+    loaded(api, "customers", "id,name", "cus_1,Acme")
+    charge = "{},cus_1,Hosting,2026-01-15,Charge {},recurring,{}"
+    lines = ["id,customer_id,name,start_date,charges.name,charges.type,charges.amount"]
+    for n in range(1, 4):
+        lines += [charge.format(f"con_{n}", m, "1.001" if (n, m) == (2, 3) else "1.00") for m in range(1, 5)]
+    assert loaded(api, "contracts", *lines) == (2, 0, 0, [(8, "charges.amount")])
+    assert len(api.call("GET", "/v1/contracts/con_3").body["charges"]) == 4
+    two = ["id,name,email", 'cus_2,"A,', 'B",', "cus_3,C,", "cus_4,D,wrong", "", "cus_5,E,wrong", "cus_6,F,"]
+    assert loaded(api, "customers", *two)[3] == [(2, "name"), (5, "email"), (7, "email")]
+
+
+def test_equal_rows_that_are_two_records_stay_two_when_they_fall_into_two_parts(api, monkeypatch):
+    monkeypatch.setattr(parts, "ROWS_PER_PART", 1)
+    loaded(api, "customers", "id,name", "cus_1,Acme")
+    payment = "cus_1,5.00,check"
+    for expected in ((3, 0, 0, []), (0, 0, 3, [])):
+        assert loaded(api, "payments", "customer_id,amount,method", payment, payment, payment) == expected
+
+
+def test_a_file_that_was_interrupted_is_finished_by_sending_it_again(api, monkeypatch):
+    monkeypatch.setattr(parts, "ROWS_PER_PART", 2)
+    lines = ["id,name", *(f"cus_{n},Customer {n}" for n in range(7))]
+
+    class Interrupted:
+        calls = 0
+
+        def call(self, method, path, body=None):
+            self.calls += 1
+            if self.calls == 3:
+                raise Refused("no answer")
+            return api.call(method, path, body)
+
+    with pytest.raises(Refused):
+        loaded(Interrupted(), "customers", *lines)
+    assert loaded(api, "customers", *lines) == (3, 0, 4, [])
+
+
+def test_a_part_that_runs_out_of_time_goes_on_at_the_row_it_reached_and_a_busy_server_is_asked_again(api):
+    lines = ["id,name,email", "cus_1,A,", "cus_2,B,wrong", "cus_3,C,", "cus_4,D,wrong"]
+    said = []
+
+    class Slow:
+        def call(self, method, path, body=None):
+            said.append(body.decode().count("\n") - 1)
+            if len(said) == 1:
+                return Answer(503, {}, {"retry-after": "0"})
+            first = body.split(b"\r\n")
+            if len(first) > 4:  # takes two rows at a time
+                answer = api.call(method, path, b"\r\n".join([*first[:3], b""]))
+                left = {"row": 4, "field": "", "message": "was not reached"}
+                body = {**answer.body, "errors": [*answer.body["errors"], left]}
+                return Answer(200, body, {"next-row": "4"})
+            return api.call(method, path, body)
+
+    assert loaded(Slow(), "customers", *lines) == (2, 0, 0, [(3, "email"), (5, "email")])
+    assert said == [4, 4, 2]
+
+
+def test_the_command_writes_what_it_reads_back(url, api, tmp_path, capsys):
+    loaded(api, "customers", *CUSTOMERS)
+    loaded(api, "contracts", *CONTRACTS)
+    loaded(api, "invoices", *INVOICES)
+    for kind, count in (("customers", 2), ("contracts", 1), ("invoices", 2), ("usage", 0)):
+        file = tmp_path / f"{kind}.csv"
+        assert main(["export", kind, "--url", url, "--output", str(file)]) == 0
+        assert main(["import", kind, str(file), "--url", url, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == {"loaded": 0, "updated": 0, "unchanged": count, "errors": []}
+    assert main(["export", "customers", "--url", url, "--customer", "cus_1"]) == 1
+    assert main(["export", "contracts", "--url", url, "--customer", "cus_none"]) == 1
+
+
+def test_an_export_of_many_pages_has_one_header(api):
+    for n in range(5):
+        loaded(api, "customers", "id,name", f"cus_{n},Customer {n}")
+
+    class Short:
+        def call(self, method, path, body=None):
+            return api.call(method, f"{path}&limit=2" if "?" in path else path, body)
+
+    out = BytesIO()
+    export("customers", Short(), out)
+    text = out.getvalue().decode()
+    assert text.count("external_id") == 1
+    assert sorted(line.partition(",")[0] for line in text.splitlines()[1:]) == [f"cus_{n}" for n in range(5)]
+
+
+@pytest.mark.parametrize("rows", [20, 2_000])
+def test_what_the_command_keeps_of_a_file_does_not_grow_with_it(tmp_path, rows):
+    file = tmp_path / "rows.csv"
+    csv_files.customers(file, rows)
+    with file.open("rb") as stream:
+        sizes = [len(part.lines) for part in parts.Parts("customers", stream, ColumnMap())]
+    assert sum(sizes) == rows
+    assert max(sizes) <= parts.ROWS_PER_PART
+
+
+def test_the_benchmark_loads_and_writes_every_row(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(csv_files, "MEMORY_ROWS", (50,))
+    csv_files.run(30, tmp_path)
+    figures = [json.loads(line)["figure"] for line in capsys.readouterr().out.splitlines()]
+    assert figures[:2] == ["customers, new", "customers, again"]
