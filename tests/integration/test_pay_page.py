@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
 from pypdf import PdfReader
 
+from functions.pay_page.app import lambda_handler
 from infra.local.cloud import LocalCloud
 from shared.domain.pay_link import PayLink, digest_of
 from tests.integration.browser import Browser
@@ -88,6 +90,19 @@ def test_what_browsers_are_told_keeps_the_page_to_itself(world, browser):
     style = browser.get("/pay/assets/style.css")
     assert style.headers["Content-Type"].startswith("text/css")
     assert browser.get("/pay/assets/..%2Fapp.py").status == 404
+
+
+@pytest.mark.parametrize(("asked", "root"), [("/live/pay/{}", "/live"), ("/pay/{}", ""), (None, "")])
+def test_links_and_forms_stay_under_the_name_of_the_stage_where_there_is_no_domain(world, asked, root):
+    """API Gateway tells the whole path of the request beside the part that the function knows."""
+    _, _, link = scene(world)
+    token = token_of(link)
+    context = {"path": asked.format(token)} if asked else {}
+    event = {"resource": "/pay/{token}", "httpMethod": "GET", "path": f"/pay/{token}", "requestContext": context}
+    answer = lambda_handler(event | {"pathParameters": {"token": token}}, SimpleNamespace(aws_request_id="r"))
+    assert f'action="{root}/pay/{token}"' in answer["body"]
+    assert f'href="{root}/pay/{token}/cards"' in answer["body"]
+    assert f'href="{root}/pay/assets/style.css"' in answer["body"]
 
 
 def test_an_invoice_s_pdf_is_the_one_that_was_mailed(world, browser):
