@@ -43,8 +43,8 @@ QR_MASK = 0  # trying all eight masks costs more than the page; readers decode a
 IBAN_GROUP = 4  # as IBANs are printed
 
 
-class BadLogo(ValueError):
-    """The typesetter will not take the seller's logo."""
+class Unprintable(ValueError):
+    """The typesetter will not set this: the logo is no picture to it, or PDF/A wants letters that our fonts lack."""
 
 
 def render_invoice_pdf(document: Mapping[str, Any], e_invoice: str | None = None) -> bytes:
@@ -52,7 +52,7 @@ def render_invoice_pdf(document: Mapping[str, Any], e_invoice: str | None = None
 
     Amounts are printed as given, in the document's currency. Dates are ISO; `service_end` is the last day
     with service. With `e_invoice`, its XML, the file is PDF/A-3b and carries it. Raises KeyError for a missing key,
-    ValueError for a date or kind that is none, BadLogo.
+    ValueError for a date or kind that is none, Unprintable.
     """
     view = _view(document, speech_of(document.get("language") or "en"))
     inputs = {"data": json.dumps({**view, "xml": e_invoice}, ensure_ascii=False, separators=(",", ":"))}
@@ -63,9 +63,7 @@ def render_invoice_pdf(document: Mapping[str, Any], e_invoice: str | None = None
             format="pdf", sys_inputs=inputs, timestamp=0, pdf_tags=tagged, pdf_standards=standards
         )
     except RuntimeError as failed:
-        if view["logo"] is not None:
-            raise BadLogo(str(failed)) from failed
-        raise
+        raise Unprintable(str(failed)) from failed
     if not isinstance(pdf, bytes):
         raise TypeError("typst returned no PDF")
     return declared(pdf) if e_invoice else pdf

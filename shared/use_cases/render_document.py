@@ -46,19 +46,33 @@ def render_document(invoice_id: str, ports: Ports) -> bool:
 
 
 def _rendered(invoice: Invoice, ports: Ports) -> bytes:
-    """A logo that cannot be set is left out, and a person is told: nothing about looks may hold an invoice back."""
-    from shared.rendering.documents import BadLogo, render_invoice_pdf  # only one function carries the typesetter
+    """The page, with the logo and the e-invoice if it can have them: neither may hold an invoice back. What has to be
+    left out is told to a person.
+    """
+    from shared.rendering.documents import Unprintable, render_invoice_pdf  # only one function carries the typesetter
 
     customer, settings, lines = customer_of(ports, invoice.customer_id), settings_of(ports), lines_of(ports, invoice)
     page = _page(invoice, customer, settings, ports)
-    said = document(invoice, lines, customer, settings, page)
-    e_invoice = _e_invoice(invoice, lines, customer, settings, page, ports)
-    try:
-        return render_invoice_pdf(_with_logo(said, _logo(settings, ports)), e_invoice)
-    except BadLogo as failed:
-        key = settings.business.logo or ""
-        _tell("logo_failed", key, f"documents go without the logo, which cannot be printed: {failed}", invoice, ports)
-        return render_invoice_pdf(said, e_invoice)
+    plain_page = document(invoice, lines, customer, settings, page)
+    page_with_logo = _with_logo(plain_page, _logo(settings, ports))
+    xml = _e_invoice(invoice, lines, customer, settings, page, ports)
+    why: Unprintable | None = None
+    for said, carried in ((page_with_logo, xml), (plain_page, xml), (page_with_logo, None)):
+        try:
+            pdf = render_invoice_pdf(said, carried)
+        except Unprintable as failed:
+            why = why or failed
+            continue
+        if why is not None and said is plain_page:
+            _tell_no_logo(settings, invoice, why, ports)
+        elif why is not None:
+            _tell_no_e_invoice(invoice, why, ports)
+        return pdf
+    pdf = render_invoice_pdf(plain_page)
+    if why is not None:
+        _tell_no_logo(settings, invoice, why, ports)
+        _tell_no_e_invoice(invoice, why, ports)
+    return pdf
 
 
 def _page(invoice: Invoice, customer: Customer, settings: Settings, ports: Ports) -> Page:
@@ -80,9 +94,18 @@ def _e_invoice(
     try:
         return factur_x(e_invoice_facts(invoice, lines, customer, settings, page))
     except NoEInvoice as failed:
-        reason = f"invoice {invoice.number} went out without its e-invoice: {failed}"
-        _tell("e_invoice_failed", customer.id, reason, invoice, ports)
+        _tell_no_e_invoice(invoice, failed, ports)
         return None
+
+
+def _tell_no_logo(settings: Settings, invoice: Invoice, why: Exception, ports: Ports) -> None:
+    reason = f"documents go without the logo, which cannot be printed: {why}"
+    _tell("logo_failed", settings.business.logo or "", reason, invoice, ports)
+
+
+def _tell_no_e_invoice(invoice: Invoice, why: Exception, ports: Ports) -> None:
+    reason = f"invoice {invoice.number} went out without its e-invoice: {why}"
+    _tell("e_invoice_failed", invoice.customer_id, reason, invoice, ports)
 
 
 def _linked(customer: Customer, settings: Settings, ports: Ports) -> str | None:

@@ -212,3 +212,22 @@ def test_the_mail_of_a_credit_memo_says_what_it_gives(stage):
     memo = adjust_invoice(posted(stage), "credit", None, 40_00, "Late start", stage.ports).memo
     said = said_of_invoice(memo)
     assert (said["total"], said["type"]) == ("40.00", "credit_memo")
+
+
+@pytest.mark.parametrize("logo", [None, "logos/bad.png"])
+@pytest.mark.parametrize("name", ["日本株式会社", "שלום", "Acme 😀"])
+def test_letters_that_pdf_a_cannot_have_cost_the_e_invoice_and_never_the_invoice(stage, name, logo):
+    stage.files.write_once("logos/bad.png", b"no picture", "image/png")
+    seller(stage, **GERMAN, logo=logo)
+    stage.customer(name=name, address=BERLIN)
+    pdf = PdfReader(BytesIO(pdf_of(stage, posted(stage, currency="EUR"))))
+    assert "/AF" not in pdf.root_object
+    assert sorted(tasks(stage)) == ["e_invoice_failed", *(["logo_failed"] if logo else [])]
+
+
+def test_a_bad_logo_costs_no_e_invoice(stage):
+    stage.files.write_once("logos/bad.png", b"no picture", "image/png")
+    seller(stage, **GERMAN, logo="logos/bad.png")
+    stage.customer(address=BERLIN)
+    assert "/AF" in PdfReader(BytesIO(pdf_of(stage, posted(stage, currency="EUR")))).root_object
+    assert tasks(stage) == ["logo_failed"]

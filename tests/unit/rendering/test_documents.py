@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from shared.rendering.documents import MAX_TAGGED_LINES, BadLogo, fonts, render_invoice_pdf
+from shared.rendering.documents import MAX_TAGGED_LINES, Unprintable, fonts, render_invoice_pdf
 from tests.pictures import JPEG, SVG, png
 
 BREAK = "\u200b"  # a permitted break inside a long word
@@ -229,7 +229,7 @@ def test_a_logo_is_on_the_first_page(logo):
 
 
 def test_a_logo_that_cannot_be_set_is_said_to_be_one():
-    with pytest.raises(BadLogo):
+    with pytest.raises(Unprintable):
         render_invoice_pdf(document(seller={**SELLER, "logo": {"format": "png", "content": b"no picture"}}))
 
 
