@@ -87,6 +87,8 @@ REFUSALS: Final = {
     500: "Something went wrong on our side",
     503: "Busy, or being made: come again after Retry-After seconds",
 }
+AUTH: Final = """The ID token of the stack's Cognito user pool. The highest of the groups `viewer`, `operator` and `admin` in its
+`cognito:groups` is the role; `x-role` says which one a route needs, and each may do what those before it may."""
 PDFS: Final = ("/pdf", "/print-batch")
 CREATING: Final = frozenset({  # routes that make something new although nobody may choose its id
     ("PUT", "/v1/customer-classes/<class_id>"), ("PUT", "/v1/templates/<name>"),
@@ -118,7 +120,9 @@ def document() -> dict[str, Any]:
         "components": {
             "responses": _problems(),
             "schemas": dict(sorted(schemas.items())),
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": AUTH}
+            },
         },
     }
 
@@ -145,11 +149,14 @@ def _operation(made: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
 
 def _content(made: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     """A merge patch may leave out anything, so its schema is only named; what it makes is held against the model."""
-    name = _named(made.body, schemas)
+    from functions.admin_api.examples import EXAMPLES
+
+    name, given = _named(made.body, schemas), EXAMPLES.get(f"{made.method} {made.shown}")
+    example = {"example": given} if given is not None else {}
     if not made.merges:
-        return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+        return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}, **example}}
     schema = {"type": "object", "description": f"A JSON merge patch (RFC 7396) of {name}"}
-    return {"application/merge-patch+json": {"schema": schema}, "application/json": {"schema": schema}}
+    return dict.fromkeys(("application/merge-patch+json", "application/json"), {"schema": schema, **example})
 
 
 def _named(body: type[Body], schemas: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from functions.admin_api.answers import ANSWERS
 from functions.admin_api.app import ENDPOINTS
+from functions.admin_api.examples import EXAMPLES
 from functions.admin_api.openapi import document
 from infra.local.cloud import LocalCloud
 from tests.integration.sample_world import NOW, make_sample_world
@@ -32,14 +33,16 @@ def test_every_route_that_answers_json_says_which_shape():
     assert set(ANSWERS) <= named
 
 
-def test_every_example_of_the_document_is_one():
-    said = document()
-    for path, methods in said["paths"].items():
+def test_every_example_is_in_the_document_and_is_one():
+    shown = set()
+    for path, methods in document()["paths"].items():
         for method, operation in methods.items():
-            for kind, content in operation.get("requestBody", {}).get("content", {}).items():
-                if kind == JSON and "example" in content:
-                    errors = list(validator(content["schema"]).iter_errors(content["example"]))
-                    assert errors == [], f"{method} {path}: {errors}"
+            content = operation.get("requestBody", {}).get("content", {}).get(JSON, {})
+            if "example" in content:
+                errors = list(validator(content["schema"]).iter_errors(content["example"]))
+                assert errors == [], f"{method} {path}: {errors}"
+                shown.add(f"{method.upper()} {path}")
+    assert shown == set(EXAMPLES)
 
 
 # ---- answers ----------------------------------------------------------------------------------------------------
