@@ -89,6 +89,7 @@ REFUSALS: Final = {
 }
 AUTH: Final = """The ID token of the stack's Cognito user pool. The highest of the groups `viewer`, `operator` and `admin` in its
 `cognito:groups` is the role; `x-role` says which one a route needs, and each may do what those before it may."""
+BEARER: Final = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": AUTH}
 PDFS: Final = ("/pdf", "/print-batch")
 CREATING: Final = frozenset({  # routes that make something new although nobody may choose its id
     ("PUT", "/v1/customer-classes/<class_id>"), ("PUT", "/v1/templates/<name>"),
