@@ -87,8 +87,9 @@ REFUSALS: Final = {
     500: "Something went wrong on our side",
     503: "Busy, or being made: come again after Retry-After seconds",
 }
-AUTH: Final = """The ID token of the stack's Cognito user pool. The highest of the groups `viewer`, `operator` and `admin` in its
-`cognito:groups` is the role; `x-role` says which one a route needs, and each may do what those before it may."""
+AUTH: Final = """The ID token of the stack's Cognito user pool. The highest of the groups `viewer`, `operator` and
+`admin` in its `cognito:groups` is the role; `x-role` says which one a route needs, and each may do what those before
+it may."""
 BEARER: Final = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": AUTH}
 PDFS: Final = ("/pdf", "/print-batch")
 CREATING: Final = frozenset({  # routes that make something new although nobody may choose its id
@@ -121,9 +122,7 @@ def document() -> dict[str, Any]:
         "components": {
             "responses": _problems(),
             "schemas": dict(sorted(schemas.items())),
-            "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": AUTH}
-            },
+            "securitySchemes": {"bearer": BEARER},
         },
     }
 
@@ -157,7 +156,7 @@ def _content(made: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     if not made.merges:
         return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}, **example}}
     schema = {"type": "object", "description": f"A JSON merge patch (RFC 7396) of {name}"}
-    return dict.fromkeys(("application/merge-patch+json", "application/json"), {"schema": schema, **example})
+    return {kind: {"schema": schema, **example} for kind in ("application/merge-patch+json", "application/json")}
 
 
 def _named(body: type[Body], schemas: dict[str, Any]) -> str:
