@@ -33,7 +33,10 @@ class Moment:
 
 def moment(value: str) -> Moment:
     """Of a text: YYYY-MM-DD, a day in the business's time zone, or an instant of RFC 3339."""
-    return Moment(instant(value) if "T" in value.upper() else day(value))
+    try:
+        return Moment(instant(value) if "T" in value.upper() else day(value))
+    except ValueError as wrong:
+        raise ValueError(f"{wrong} (a date or an instant)") from None
 
 
 def entry_json(entry: AuditEntry) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from shared.domain.audit import (
 from shared.domain.customer import Customer
 from shared.domain.policy import CustomerClass
 from shared.domain.records import Answered
-from shared.domain.settings import Settings
+from shared.domain.settings import Settings, SettingsGate
 from shared.domain.template import StoredTemplate
 from shared.domain.webhook import WebhookEndpoint
 from shared.ports import (
@@ -67,7 +67,8 @@ TOLD: Final[dict[type[Any], frozenset[str] | None]] = {
 }  # fmt: skip
 BEFORE_FIRST: Final[dict[type[Any], Any]] = {Settings: Settings()}  # what counts as long as nothing is stored
 NOT_FIELDS: Final = ("id", "version", "created_at")
-_SUBJECT: Final = re.compile(r"[a-z]{2,4}_[A-Za-z0-9_-]+")
+_SUBJECT: Final = re.compile(r"[a-z]{2,3}_[A-Za-z0-9_-]+")
+_UNTOLD: Final = (Answered, SettingsGate)  # answers kept to be repeated, and copies of a version
 _Audit = tuple[Save[AuditEntry], Save[AuditHead]]
 
 
@@ -153,7 +154,7 @@ class AuditedStore:
 
     def _told(self, changes: tuple[Change, ...]) -> Iterator[RecordChange]:
         for change, (cls, partition, sort) in zip(changes, keys_of(changes), strict=True):
-            if isinstance(change, Check) or cls is Answered:
+            if isinstance(change, Check) or cls in _UNTOLD:
                 continue
             version: int = change.entity.version
             key = f"{partition}/{sort}" if sort else partition
@@ -178,7 +179,7 @@ def _tree(entity: Any) -> dict[str, Any]:
 def _subjects(changes: tuple[Change, ...]) -> Iterator[str]:
     """The ids of what is changed, and of the customers that it belongs to, as the API names them."""
     for change in changes:
-        if isinstance(change, Check) or isinstance(change.entity, Answered):
+        if isinstance(change, Check) or isinstance(change.entity, _UNTOLD):
             continue
         kind = kind_of(type(change.entity))
         sort, partition = kind.sort(change.entity), kind.partition(change.entity)

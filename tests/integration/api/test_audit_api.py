@@ -38,6 +38,8 @@ def test_a_write_is_told_with_who_what_and_when(api):
 def test_settings_are_told_before_and_after(api):
     api.patch("/v1/settings", {"bill_run": {"enabled": True}, "retries": {"retry_days": [1]}})
     (entry,) = api.get("/v1/audit?subject_id=settings").json["items"]
+    assert entry["subject_ids"] == ["settings"]
+    assert {c["kind"] for c in entry["changes"]} == {"Settings", "SettingsChange", "Watermark"}
     told = next(c for c in entry["changes"] if c["kind"] == "Settings")
     assert told["fields"] == [
         {"field": "bill_run.enabled", "before": False, "after": True},
