@@ -69,11 +69,12 @@ class Item:
     status: str | None = None  # what the file says became of it: for Paidup to decide, but not always to ignore
 
     def error(self, name: str, message: str) -> RowError:
-        """What is wrong with a field of the body, at the row that the field came from."""
+        """What is wrong with a field of the body, at the row that the field came from and under its column."""
         match = re.match(r"(charges|lines)\[(\d+)\]\.?(.*)", name)
         if match and int(match[2]) < len(self.parts):
-            return RowError(self.parts[int(match[2])], f"{match[1]}.{match[3]}".rstrip("."), message)
-        return RowError(self.row, name, message)
+            column = f"{match[1]}.{match[3]}".rstrip(".")
+            return RowError(self.parts[int(match[2])], column.partition("[")[0], message)
+        return RowError(self.row, name.partition("[")[0], message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,18 @@ def test_a_name_that_looks_like_another_number_is_another_name(api):
     assert load(api, "customers", "id,name", "cus_1,1.00") == (0, 1, 0, [])
 
 
+def test_what_is_wrong_inside_a_cell_is_reported_under_its_column(api):
+    assert load(api, "customers", "id,name,delivery", "cus_1,A,email;fax", "cus_2,B,print") == (
+        1,
+        0,
+        0,
+        [(2, "delivery")],
+    )
+    header = "id,customer_id,name,start_date,charges.name,charges.type,charges.metric,charges.tier_mode,charges.tiers"
+    bad = "con_1,cus_2,A,2026-01-01,Use,usage,gb,volume,100=0.1;50=0.2;*=x"
+    assert {error for error in load(api, "contracts", header, bad)[3]} == {(2, "charges.tiers")}
+
+
 def test_a_suspended_contract_is_not_brought_over_as_an_active_one(api):
     api.customer()
     lines = (
