@@ -5,20 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from functions.admin_api.calls import Answer, Call
-from functions.admin_api.listing import LIMIT_DEFAULT, limit
+from functions.admin_api.listing import PAGING, Source, page_of, pairs
 from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_fields import rfc3339
 from shared.domain.dead_letter import DeadLetter
-from shared.use_cases.dead_letters import dead_letters, redrive
+from shared.ports import DeadLetterQueue, Page, Ports
+from shared.use_cases.dead_letters import QUEUES, dead_letters, redrive
 
 router = new_router()
 
 
-@endpoint(router, "GET", "/v1/dead-letters", filters={"limit": limit})
+@endpoint(router, "GET", "/v1/dead-letters", filters=PAGING)
 def list_dead_letters(call: Call[Any]) -> Answer:
-    """Messages that failed each time, with the reason; further ones show when these are dealt with."""
-    found = dead_letters(call.query.get("limit", LIMIT_DEFAULT), call.ports)
-    return Answer(200, {"items": [_json(letter) for letter in found], "next_cursor": None})
+    """Messages that failed each time, with the reason, queue by queue."""
+    return page_of(call, [_of(queue, call.ports) for queue in QUEUES], pairs, lambda found: [_json(x) for x in found])
+
+
+def _of(queue: DeadLetterQueue, ports: Ports) -> Source[DeadLetter]:
+    """SQS cannot be asked for a page, so each reads its queue anew and goes on behind the last one shown."""
+    return Source(
+        lambda after, most: Page(tuple(dead_letters(queue, ports))), lambda x: f"{x.sent_at.isoformat()}#{x.id}"
+    )
 
 
 @endpoint(router, "POST", "/v1/dead-letters/<dead_letter_id>/redrive")

@@ -28,6 +28,7 @@ class DeadLetter:
     reason: str
     body: Any
     failed_at: datetime
+    sent_at: datetime  # the place in its list
     attempts: int
 
 

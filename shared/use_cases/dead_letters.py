@@ -10,22 +10,19 @@ from shared.domain.records import FailedMessage
 from shared.ports import Conflict, DeadLetterQueue, DeadMessage, Ports, Remove
 
 QUEUES: Final[tuple[DeadLetterQueue, ...]] = get_args(DeadLetterQueue)
+SHOWN_MAX: Final = 1_000  # of one queue; further ones show when these are dealt with
 ATTEMPTS: Final = 5  # of every queue; a worker that could not say why could not count either
 TICK_ATTEMPTS: Final = 3
 UNTOLD: Final = "its worker could not say why: it died, ran out of time, or the database was away"
 TICK: Final = "a scheduled job failed each time; later ticks did what it left undone"
 
 
-def dead_letters(most: int, ports: Ports) -> list[DeadLetter]:
-    """Up to `most`, queue by queue, each queue's oldest first."""
-    found: list[DeadLetter] = []
-    for queue in QUEUES:
-        if len(found) < most:
-            waiting = ports.dead_letters.waiting(queue, most - len(found))
-            told = {f.id: f for f in ports.store.get_many(FailedMessage, [(m.id, "") for m in waiting])}
-            waiting.sort(key=lambda message: (message.sent_at, message.id))
-            found += [_letter(queue, message, told.get(message.id)) for message in waiting]
-    return found
+def dead_letters(queue: DeadLetterQueue, ports: Ports) -> list[DeadLetter]:
+    """What one queue's worker could not handle, oldest first; at most SHOWN_MAX."""
+    waiting = ports.dead_letters.waiting(queue, SHOWN_MAX)
+    told = {f.id: f for f in ports.store.get_many(FailedMessage, [(m.id, "") for m in waiting])}
+    waiting.sort(key=lambda message: (message.sent_at, message.id))
+    return [_letter(queue, message, told.get(message.id)) for message in waiting]
 
 
 def redrive(id: str, ports: Ports) -> str:
@@ -51,5 +48,6 @@ def _letter(queue: DeadLetterQueue, message: DeadMessage, told: FailedMessage | 
         reason=told.reason if told else TICK if tick else UNTOLD,
         body=redacted(message.body),
         failed_at=told.failed_at if told else message.sent_at,
+        sent_at=message.sent_at,
         attempts=told.attempts if told else TICK_ATTEMPTS if tick else ATTEMPTS,
     )

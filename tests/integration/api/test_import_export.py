@@ -164,7 +164,7 @@ def test_what_is_wrong_inside_a_cell_is_reported_under_its_column(api):
     )
     header = "id,customer_id,name,start_date,charges.name,charges.type,charges.metric,charges.tier_mode,charges.tiers"
     bad = "con_1,cus_2,A,2026-01-01,Use,usage,gb,volume,100=0.1;50=0.2;*=x"
-    assert {error for error in load(api, "contracts", header, bad)[3]} == {(2, "charges.tiers")}
+    assert set(load(api, "contracts", header, bad)[3]) == {(2, "charges.tiers")}
 
 
 def test_a_suspended_contract_is_not_brought_over_as_an_active_one(api):
