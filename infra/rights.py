@@ -29,6 +29,7 @@ from shared.ports import (
     Key,
     Mail,
     Mailer,
+    Pace,
     Page,
     Ports,
     Queue,
@@ -105,6 +106,7 @@ def guarded(ports: Ports, rights: Rights) -> Ports:
         dead_letters=_GuardedDeadLetters(ports.dead_letters, rights, arns),
         gateway=_GuardedGateway(ports.gateway, rights, arns),
         mailer=_GuardedMailer(ports.mailer, rights, arns),
+        pace=_GuardedPace(ports.pace, rights),
         files=_GuardedFiles(ports.files, rights, arns),
         bus=_GuardedBus(ports.bus, rights, arns),
     )
@@ -257,6 +259,15 @@ class _GuardedMailer:
         for action in ("ses:SendEmail", "ses:SendRawEmail"):  # SES v2 asks for both once a mail comes as MIME
             self._rights.need(action, *self._arns.mail)
         return self._inner.send(mail)
+
+
+class _GuardedPace:
+    def __init__(self, inner: Pace, rights: Rights) -> None:
+        self._inner, self._rights = inner, rights
+
+    def wait(self) -> None:
+        self._rights.need("ses:GetAccount", "*")  # there is but one, and it has no ARN
+        self._inner.wait()
 
 
 class _GuardedFiles:

@@ -17,9 +17,10 @@ from shared.domain.records import FailedMessage
 from shared.gateways.clients import Clients
 from shared.gateways.dead_letters import SqsDeadLetters
 from shared.gateways.eventbridge import EventBridgeBus
+from shared.gateways.mail_pace import AccountPace
 from shared.gateways.s3 import S3Files
 from shared.gateways.secrets import Secrets
-from shared.gateways.ses import SesMailer
+from shared.gateways.ses import SesMailer, read_account
 from shared.gateways.simulated import SimulatedGateway
 from shared.gateways.sqs import SqsQueue
 from shared.gateways.system import RandomIds, SystemClock
@@ -86,19 +87,21 @@ def uninstall() -> None:
 def ports_from(config: Config) -> Ports:
     """The adapters for AWS (or what answers in its place), as configured."""
     ids = RandomIds()
-    clients = Clients(config.region)
+    clients, clock = Clients(config.region), SystemClock()
+    pace = AccountPace(lambda: read_account(clients), lambda: config.mail_senders, clock)
     return Ports(
         store=DynamoStore(config.table, config.region, writer=ids.new("")),
-        clock=SystemClock(),
+        clock=clock,
         ids=ids,
         queue=SqsQueue(config.queue_url, clients),
         dead_letters=SqsDeadLetters(config.dlq_url, config.queue_url, clients),
         gateway=_ConfiguredGateway(config, clients),
-        mailer=SesMailer(clients, config.mail_configuration_set),
+        mailer=SesMailer(clients, config.mail_configuration_set, pace.account),
         files=S3Files(lambda: config.files_bucket, clients),
         bus=EventBridgeBus(lambda: config.event_bus, clients),
         pay_url=lambda token: f"{config.pay_base_url}/pay/{token}",
         webhooks=HttpWebhookSender(lambda: config.local),
+        pace=pace,
     )
 
 

@@ -81,6 +81,14 @@ class Config:
         return self.environ.get("MAIL_CONFIGURATION_SET") or None
 
     @property
+    def mail_senders(self) -> int:
+        """How many senders of mail may run at once, and so share the quota of SES."""
+        said = self._required("MAIL_SENDERS", "number of senders that may run at once")
+        if not (said.isascii() and said.isdecimal() and int(said) > 0):
+            raise Misconfigured(f"MAIL_SENDERS is {said!r}; it must be a whole number above zero")
+        return int(said)
+
+    @property
     def stage(self) -> str:
         return self.environ.get("STAGE") or "production"
 

@@ -73,6 +73,14 @@ class Throttled(Unavailable):
     """The service turned the call away unread: it had no effect."""
 
 
+class QuotaUsed(Throttled):
+    """The mails of the day are used up; more may go as the window of 24 hours moves on."""
+
+
+class SenderRefused(Throttled):
+    """The mail service takes nothing from this sender or account until a person sees to it: the text says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Index(Generic[E]):
     """A way to find entities that is eventually consistent: what it names must be read from the store before use."""
@@ -305,6 +313,7 @@ class Mail:
     text: str
     html: str
     attachments: tuple[Attachment, ...] = ()
+    unsubscribe_url: str | None = None  # takes the POST of a mail program's "unsubscribe" (RFC 8058)
 
 
 class MailRefused(Exception):
@@ -313,9 +322,21 @@ class MailRefused(Exception):
 
 class Mailer(Protocol):
     def send(self, mail: Mail) -> str:
-        """The provider's message id. Raises Throttled when it was turned away, Unavailable when nobody knows whether it
-        went, MailRefused when it never will go.
+        """The provider's message id. Raises Throttled when it was turned away (SenderRefused: as everything from this
+        sender), Unavailable when nobody knows whether it went, MailRefused when it never will go.
         """
+
+
+class Pace(Protocol):
+    def wait(self) -> None:
+        """Wait for this sender's turn to hand over a mail: some seconds at most. Raises QuotaUsed, SenderRefused."""
+
+
+class Unpaced:
+    """Implements Pace where nothing limits how fast mail goes."""
+
+    def wait(self) -> None:
+        return
 
 
 QueueName = Literal["bill_run", "post", "notice", "document", "charge", "assess", "summary", "webhook"]
@@ -410,3 +431,4 @@ class Ports:
     bus: Bus
     webhooks: WebhookSender
     pay_url: Callable[[str], str] = "/pay/{}".format  # where the page of a pay link is, by its token
+    pace: Pace = field(default_factory=Unpaced)

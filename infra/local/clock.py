@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from shared.domain.ids import derive_id
 
@@ -21,6 +21,10 @@ class VirtualClock:
         if instant < self._now:
             raise ValueError(f"the clock is at {self._now.isoformat()} and cannot go back to {instant.isoformat()}")
         self._now = instant
+
+    def sleep(self, seconds: float) -> None:
+        """What a function that waits does to the time of a world that runs one function at a time."""
+        self.move_to(self._now + timedelta(seconds=seconds))
 
 
 class CountingIds:

@@ -18,10 +18,11 @@ from infra.local import memory_backend, moto_backend
 from infra.local.clock import CountingIds, VirtualClock
 from infra.local.engine import Engine, Moved
 from infra.local.faults import Calls, Poisoned, RandomFaults, Rates, faulty
-from infra.local.outside import Post, RecordedBus, Sent
+from infra.local.outside import MailLimits, Post, RecordedBus, Sent
 from infra.local.webhooks import Webhooks
 from infra.wiring import TEMPLATE, Wiring, load_wiring
 from shared import bootstrap, observability
+from shared.gateways.mail_pace import AccountPace
 from shared.ports import Mail, Ports
 
 BackendName = Literal["memory", "moto"]
@@ -122,6 +123,11 @@ class LocalCloud:
 
     # ---- mail -----------------------------------------------------------------------------------
 
+    def limit_mail(self, limits: MailLimits) -> None:
+        """What the mail service allows from now on; its quota is read anew."""
+        self.mail.limits = limits
+        self.pace.forget()
+
     def eml(self, sent: Sent) -> bytes:
         """The mail as the MIME text that went to the provider, with the date that SES adds."""
         return f"Date: {format_datetime(sent.at)}\r\n".encode() + self._backend.eml(sent)
@@ -144,7 +150,10 @@ class LocalCloud:
             self.gateway = self._backend.gateway
             self.mail = Post(self._backend.ports.mailer, self.clock, self._feedback)
             self.bus = RecordedBus(self._backend.ports.bus, self.clock)
-            self.ports = replace(self._backend.ports, mailer=self.mail, bus=self.bus, pay_url=self._pay_url)
+            self.pace = AccountPace(self.mail.account, lambda: 1, self.clock, sleep=self.clock.sleep)
+            self.ports = replace(
+                self._backend.ports, mailer=self.mail, bus=self.bus, pay_url=self._pay_url, pace=self.pace
+            )
             observability.quiet(self.log_level, listener=self.engine.outcomes.update)
             stack.callback(observability.loud)
             stack.callback(bootstrap.uninstall)

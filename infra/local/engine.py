@@ -70,7 +70,8 @@ class Engine:
         """Fire every rule due up to and including `instant`, and drain the queues after each.
 
         In time order, and at one instant in the template's. Also stops wherever a hidden message becomes
-        visible. Raises NotQuiescent, and ValueError for a move into the past.
+        visible. A function that waits for its turn takes time: the clock may end up later
+        than `instant`. Raises NotQuiescent, and ValueError for a move into the past.
         """
         if instant < self.clock.now():
             raise ValueError(f"the clock is at {self.clock.now().isoformat()} and cannot go back")
@@ -78,9 +79,9 @@ class Engine:
         self.drain()
         while (stop := self._next_stop()) is not None and stop <= instant:
             self._stop_at(stop)
-        self.clock.move_to(instant)
+        self.clock.move_to(max(instant, self.clock.now()))
         counts = (self.invoker.invocations, self.records, self.outcomes)
-        return Moved(instant, *(dict(now - then) for now, then in zip(counts, before, strict=True)))
+        return Moved(self.clock.now(), *(dict(now - then) for now, then in zip(counts, before, strict=True)))
 
     def _next_stop(self) -> datetime | None:
         stops = [armed.next_at for armed in self._rules]
@@ -91,7 +92,7 @@ class Engine:
         return min(stops, default=None)
 
     def _stop_at(self, instant: datetime) -> None:
-        self.clock.move_to(instant)
+        self.clock.move_to(max(instant, self.clock.now()))
         self.drain()
         while self._retries and self._retries[0].at <= instant:
             self._attempt(heapq.heappop(self._retries))

@@ -15,9 +15,9 @@ from functions.admin_api.problems import NoSuchPath, NotAllowedHere
 from infra.local.cloud import LocalCloud
 from infra.local.events import Request
 from infra.local.faults import Rates
-from infra.local.outside import Sent
+from infra.local.outside import MailLimits, Sent
 from infra.local.webhooks import post
-from shared.contracts.api_fields import Amount, Body, CustomerId, Instant, minor, read_body, refuse, rfc3339
+from shared.contracts.api_fields import Amount, Body, CustomerId, Instant, Name, minor, read_body, refuse, rfc3339
 from shared.contracts.api_json import loads
 from shared.domain.errors import NotFound, Refused
 from shared.domain.money import format_minor
@@ -27,6 +27,7 @@ from shared.gateways.simulated import GatewayCharge
 ADVANCE_MAX: Final = timedelta(days=3660)
 OUTCOMES_MAX: Final = 1_000
 CUSTOMERS_MAX: Final = 10_000
+MAILS_MAX: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,17 @@ class Reset(Body):
 
 class MailBehaviour(Body):
     outcome: MailOutcome
+
+
+class MailAccountBehaviour(Body):
+    """None: no limit."""
+
+    max_send_rate: Annotated[int, Field(ge=1, le=MAILS_MAX)] | None = None
+    max_24_hour_send: Annotated[int, Field(ge=0, le=MAILS_MAX)] | None = None
+    sandbox: bool = False
+    verified: Annotated[list[Name], Field(max_length=CUSTOMERS_MAX)] = Field(default_factory=list)
+    sender_verified: bool = True
+    sending_enabled: bool = True
 
 
 class MethodBehaviour(Body):
@@ -217,6 +229,13 @@ def _behave_mail(asked: _Asked) -> Answer:
     return Answer({"address": asked.parameters["address"], "outcome": body.outcome})
 
 
+def _behave_mail_account(asked: _Asked) -> Answer:
+    """What the mail service allows the account, and turns away beyond it."""
+    body = read_body(MailAccountBehaviour, asked.raw)
+    asked.cloud.limit_mail(MailLimits(**{**body.model_dump(), "verified": tuple(body.verified)}))
+    return Answer(body.model_dump())
+
+
 def _behave_method(asked: _Asked) -> Answer:
     body = read_body(MethodBehaviour, asked.raw)
     try:
@@ -289,6 +308,7 @@ _ENDPOINTS: Final[tuple[tuple[Method, re.Pattern[str], Callable[[_Asked], Answer
     _endpoint("POST", "/_local/gateway/charges/{id}/refund", _refund_elsewhere),
     _endpoint("POST", "/_local/gateway/charges/{id}/dispute", _dispute),
     _endpoint("PUT", "/_local/mail/{address}", _behave_mail),
+    _endpoint("PUT", "/_local/mail-account", _behave_mail_account),
     _endpoint("GET", "/_local/events", _events),
     _endpoint("GET", "/_local/queues", _queues),
     _endpoint("POST", "/_local/faults", _faults),

@@ -8,13 +8,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import takewhile
 
 from infra.local.events import Event, mail_feedback
+from shared.gateways.mail_pace import MailAccount
 from shared.gateways.memory import MailOutcome
-from shared.ports import Bus, Clock, Mail, Mailer, Throttled
+from shared.gateways.mime import address_of
+from shared.gateways.ses import IN_SANDBOX
+from shared.ports import Bus, Clock, Mail, Mailer, MailRefused, SenderRefused, Throttled
 
 SOURCE = "paidup"
+ROUNDING = 1e-6
 
 # What SES says of a mail that it has taken, in order.
 _FEEDBACK: dict[MailOutcome, tuple[str, ...]] = {
@@ -47,6 +52,21 @@ class Sent:
     at: datetime
 
 
+DAY = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class MailLimits:
+    """What the mail service allows this account, and turns away beyond it. None: no limit."""
+
+    max_send_rate: float | None = None  # mails a second, and as many at once
+    max_24_hour_send: int | None = None
+    sandbox: bool = False  # only verified addresses get mail
+    verified: tuple[str, ...] = ()
+    sender_verified: bool = True
+    sending_enabled: bool = True
+
+
 class Post:
     """The Mailer port, in front of the backend's own: remembers what was accepted, and does as addresses are told."""
 
@@ -56,6 +76,10 @@ class Post:
         self._feedback = feedback
         self._outcomes: dict[str, MailOutcome] = {}
         self.sent: list[Sent] = []
+        self.limits = MailLimits()
+        self.turned_away = 0  # mails beyond the limits
+        self._tokens = 0.0  # mails that may go at once, as of the last
+        self._as_of: datetime | None = None
 
     def behave(self, address: str, outcome: MailOutcome) -> None:
         """What becomes of mail to this address from now on."""
@@ -65,6 +89,7 @@ class Post:
         outcome = self._outcomes.get(mail.to.lower(), "delivered")
         if outcome == "throttle":
             raise Throttled("Maximum sending rate exceeded.")
+        self._admit(mail)
         message_id = self._inner.send(mail)
         at = self._clock.now()
         self.sent.append(Sent(len(self.sent) + 1, message_id, mail, at))
@@ -72,6 +97,36 @@ class Post:
         for kind in _FEEDBACK[outcome]:
             self._feedback(mail_feedback(kind, _DETAIL[kind](mail.to), message_id, mail.to, tags, at))
         return message_id
+
+    def account(self) -> MailAccount:
+        """What the service says when it is asked for the account's quota."""
+        limits = self.limits
+        left = None if limits.max_24_hour_send is None else limits.max_24_hour_send - self._sent_lately()
+        paused = None if limits.sending_enabled else "SES: sending is paused for this account"
+        return MailAccount(limits.max_send_rate, left, limits.max_24_hour_send, limits.sandbox, paused)
+
+    def _admit(self, mail: Mail) -> None:
+        """Turn away what is beyond the limits, as SES does: a bucket that a second fills, and a window of 24 hours."""
+        limits, now = self.limits, self._clock.now()
+        if not limits.sender_verified:
+            raise SenderRefused(f"SES: Email address is not verified. (sending as {mail.sender})")
+        if limits.sandbox and address_of(mail.to) not in limits.verified:
+            raise MailRefused(f"SES: Email address is not verified.; {IN_SANDBOX}")
+        if not limits.sending_enabled or self._sent_lately() >= (limits.max_24_hour_send or self._sent_lately() + 1):
+            self.turned_away += 1
+            raise Throttled("Daily message quota exceeded.")
+        if limits.max_send_rate is None:
+            return
+        since = (now - self._as_of).total_seconds() if self._as_of is not None else 1.0
+        self._tokens, self._as_of = min(limits.max_send_rate, self._tokens + since * limits.max_send_rate), now
+        if self._tokens < 1 - ROUNDING:
+            self.turned_away += 1
+            raise Throttled("Maximum sending rate exceeded.")
+        self._tokens -= 1
+
+    def _sent_lately(self) -> int:
+        since = self._clock.now() - DAY
+        return sum(1 for _ in takewhile(lambda s: s.at > since, reversed(self.sent)))
 
 
 @dataclass(frozen=True, slots=True)

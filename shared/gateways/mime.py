@@ -43,6 +43,15 @@ def address_of(value: str) -> str:
         raise MailRefused("not an address that mail can be sent to") from None
 
 
+def headers_of(mail: Mail) -> dict[str, str]:
+    """What only some mails say beside sender, recipient and subject. RFC 2369, RFC 8058."""
+    if mail.unsubscribe_url is None:
+        return {}
+    if BREAKING.search(mail.unsubscribe_url) or set("<> ") & set(mail.unsubscribe_url):
+        raise MailRefused("not an address to unsubscribe at")
+    return {"List-Unsubscribe": f"<{mail.unsubscribe_url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+
+
 def compose(mail: Mail, headers: Mapping[str, str] | None = None) -> bytes:
     """The whole message. `headers` are added: SES sets Date and Message-ID itself, others do not."""
     check(mail)
@@ -50,7 +59,7 @@ def compose(mail: Mail, headers: Mapping[str, str] | None = None) -> bytes:
         f"From: {_mailbox(mail.sender)}",
         f"To: {_mailbox(mail.to)}",
         f"Subject: {_words(mail.subject)}",
-        *(f"{name}: {value}" for name, value in (headers or {}).items()),
+        *(f"{name}: {value}" for name, value in {**headers_of(mail), **(headers or {})}.items()),
         "MIME-Version: 1.0",
     ]
     # "_" is no base64 character, so no part can contain a boundary.

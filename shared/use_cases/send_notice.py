@@ -5,6 +5,9 @@ nothing is claimed after a pause was accepted. Between the claim and the mark li
 there, or hears no answer, leaves a claim behind. What the mail service reports settles it. Once it is stale, an invoice
 is sent again (at least once: a second copy does no harm), a past-due notice or reminder is not (at most once: nobody is
 chased twice), and a person is told.
+
+How fast it goes is for the pace to say, which waits for the sender's turn. What the mail service will not take
+today, or not from this sender, waits for an hour at a time, however long that lasts; a person is told once a day.
 """
 
 from __future__ import annotations
@@ -23,7 +26,18 @@ from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice, notice_id
 from shared.domain.settings import Settings
 from shared.domain.task import Task
-from shared.ports import Check, Conflict, Mail, MailRefused, Ports, Save, Throttled, Unavailable
+from shared.ports import (
+    Check,
+    Conflict,
+    Mail,
+    MailRefused,
+    Ports,
+    QuotaUsed,
+    Save,
+    SenderRefused,
+    Throttled,
+    Unavailable,
+)
 from shared.use_cases.compose_notice import PAST_DUE_KINDS, Composed, NotReady, Suppressed, Unsayable, compose
 from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, gate_of, invoice_of, local_on, settings_of, shards
 from shared.use_cases.notices import hint
@@ -31,6 +45,8 @@ from shared.use_cases.notices import hint
 CLAIM_STALE = timedelta(minutes=15)  # longer than any sender lives
 HINT_LOST = timedelta(minutes=5)  # a pending notice older than this has lost its hint
 GIVE_UP_AFTER = timedelta(days=3)  # as mail servers do
+HELD_FOR = timedelta(hours=1)  # the window of the day's quota moves on, or a person has seen to the sender
+SWEEP_PAGES = 8  # per shard: together as many mails as the usual quota of SES, 14 a second, takes until the next sweep
 BACKOFF_FIRST_SECONDS, BACKOFF_MAX_SECONDS = 30, 900
 BACKOFF_STEPS_MAX = 10  # doublings, after which the wait is the longest anyway
 AT_MOST_ONCE = (*PAST_DUE_KINDS, "reminder")
@@ -38,7 +54,7 @@ RUN_PAGES_INLINE = 5
 BY_RUN = "run"  # episode of the mails that an admin asked for by run
 
 Sending = Literal[
-    "sent", "suppressed", "failed", "not_ready", "claimed", "throttled", "waiting", "uncertain", "done"
+    "sent", "suppressed", "failed", "not_ready", "claimed", "throttled", "held", "waiting", "uncertain", "done"
 ]  # fmt: skip
 
 
@@ -72,9 +88,14 @@ def _send(notice: Notice, ports: Ports) -> Sending:
         return "suppressed"
     if isinstance(composed, Unsayable):
         return _failed(notice, "notice_failed", composed.reason, ports)
+    try:
+        ports.pace.wait()
+    except (QuotaUsed, SenderRefused) as told:
+        return _held(notice, told, ports)
     claimed = replace(
-        notice, claimed_at=now, claim=ports.ids.new(""), attempts=notice.attempts + 1, to=customer.email, retry_at=None
-    )
+        notice, claimed_at=ports.clock.now(), claim=ports.ids.new(""), attempts=notice.attempts + 1,
+        to=customer.email, retry_at=None,
+    )  # fmt: skip
     link = [Save(composed.link)] if composed.link is not None else []
     ports.store.commit(Save(claimed), Check(customer), Check(gate), *link, *map(Check, composed.about))
     return _hand_over(replace(claimed, version=notice.version + 1), composed, settings, ports)
@@ -88,6 +109,8 @@ def _hand_over(notice: Notice, composed: Composed, settings: Settings, ports: Po
     )  # fmt: skip
     try:
         message_id = ports.mailer.send(mail)
+    except (QuotaUsed, SenderRefused) as told:
+        return _held(replace(notice, claimed_at=None), told, ports)
     except Throttled:
         return _later(replace(notice, claimed_at=None), "throttled", "the mail service would not take it", ports)
     except Unavailable:
@@ -108,6 +131,23 @@ def _later(notice: Notice, why: Sending, reason: str, ports: Ports) -> Sending:
     ports.store.commit(Save(replace(notice, retry_at=now + timedelta(seconds=seconds))))
     ports.queue.send("notice", [SendNotice(notice_id=notice.id).body()], delay_seconds=seconds)
     return why
+
+
+def _held(notice: Notice, told: QuotaUsed | SenderRefused, ports: Ports) -> Sending:
+    """Nothing goes for now, whosever mail it is: the sweep hints it again, and one task a day says why."""
+    now = ports.clock.now()
+    ports.store.commit(Save(replace(notice, retry_at=now + HELD_FOR)))
+    kind = "mail_quota_used" if isinstance(told, QuotaUsed) else "mail_sender_refused"
+    todo = (
+        "ask AWS for a higher quota if this happens often" if isinstance(told, QuotaUsed)
+        else "verify the sender with SES, or correct business.email_from in the settings"
+    )  # fmt: skip
+    reason = f"{told}; mails wait and are tried again every hour: {todo}"
+    try:
+        ports.store.commit(Save(Task(derive_id("tsk_", kind, now.date()), kind, reason, notice.id, now)))
+    except Conflict:
+        pass  # told today
+    return "held"
 
 
 def _left_claimed(notice: Notice, ports: Ports) -> Sending | None:
@@ -140,9 +180,14 @@ def sweep_notices(ports: Ports) -> int:
     limit = (ports.clock.now() - HINT_LOST).strftime("%Y-%m-%dT%H:%M:%S.%fZ~")
     hinted = 0
     for shard in shards():
-        page = ports.store.find(p.NOTICES_PENDING, shard, last=limit)
-        hint(ports, *(e.partition for e in page.items))
-        hinted += len(page.items)
+        after: str | None = None
+        for _ in range(SWEEP_PAGES):
+            page = ports.store.find(p.NOTICES_PENDING, shard, last=limit, after=after)
+            hint(ports, *(e.partition for e in page.items))
+            hinted += len(page.items)
+            after = page.cursor
+            if after is None:
+                break
     return hinted
 
 

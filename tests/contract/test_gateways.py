@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from typing import Any
 
@@ -15,17 +16,19 @@ from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
+from infra.local.clock import VirtualClock
 from shared.gateways import clients as clients_module
 from shared.gateways import eventbridge, sqs
 from shared.gateways.clients import Clients
 from shared.gateways.eventbridge import EventBridgeBus
+from shared.gateways.mail_pace import AccountPace, MailAccount
 from shared.gateways.memory import MemoryBus, MemoryFiles, MemoryMailer
 from shared.gateways.mime import compose
 from shared.gateways.s3 import S3Files
-from shared.gateways.ses import SesMailer
+from shared.gateways.ses import SesMailer, read_account
 from shared.gateways.sqs import SqsQueue, batches
 from shared.gateways.system import RandomIds, SystemClock
-from shared.ports import Attachment, Bus, Files, Mail, Mailer, MailRefused, Unavailable
+from shared.ports import Attachment, Bus, Files, Mail, Mailer, MailRefused, SenderRefused, Unavailable
 from tests.contract import network
 from tests.contract.network import Network
 from tests.contract.tables import REGION
@@ -169,8 +172,13 @@ def mailer(request) -> Mailer:
 
 @pytest.fixture
 def ses_mailer(aws) -> SesMailer:
-    boto3.client("ses", region_name=REGION).verify_domain_identity(Domain="example.com")
+    verified("example.com")
     return SesMailer(aws, "events")
+
+
+def verified(domain):
+    boto3.client("sesv2", region_name=REGION).create_email_identity(EmailIdentity=domain)
+    ses_backends[DEFAULT_ACCOUNT_ID][REGION].email_identities[domain].verified_for_sending_status = True
 
 
 def test_each_mail_gets_an_id_of_its_own(mailer: Mailer):
@@ -239,15 +247,63 @@ def test_ses_is_given_the_message_its_tag_and_the_configuration_set(ses_mailer, 
         (500, "InternalFailure", Unavailable),
         (400, "MessageRejected", MailRefused),
         (400, "BadRequestException", MailRefused),
-        (404, "NotFoundException", ClientError),
-        (403, "AccessDeniedException", ClientError),
+        (404, "NotFoundException", SenderRefused),  # the configuration set
+        (403, "AccessDeniedException", SenderRefused),  # the sender is not the one that the role may use
+        (400, "MailFromDomainNotVerifiedException", SenderRefused),
+        (400, "AccountSuspendedException", SenderRefused),
+        (413, "PayloadTooLarge", ClientError),
     ],
 )
 def test_what_ses_says_is_told_apart(ses_mailer, wire: Network, status: int, code: str, expected):
     wire.refuse("POST", status, {"__type": code, "message": "because"})
     with pytest.raises(expected):
         ses_mailer.send(MAIL)
-    assert len(wire.calls) == 1  # never a second time by the SDK
+    assert [name for name, _ in wire.calls].count("POST") == 1  # never a second time by the SDK
+
+
+@pytest.mark.moto
+def test_a_refusal_of_an_address_that_may_not_send_is_the_sender_s_and_any_other_the_mail_s(aws, wire: Network):
+    """SES says the same of a sender that is not verified and, in its sandbox, of such a recipient."""
+    verified("example.com")
+    said = {"__type": "MessageRejected", "message": "Email address is not verified."}
+    wire.refuse("POST", 400, said, times=3)
+    with pytest.raises(SenderRefused, match="billing@elsewhere"):
+        SesMailer(aws).send(replace(MAIL, sender="billing@elsewhere.example"))
+    with pytest.raises(MailRefused, match=r"not verified\.$"):
+        SesMailer(aws).send(MAIL)
+    with pytest.raises(MailRefused, match="in the SES sandbox"):
+        SesMailer(aws, None, lambda: MailAccount(sandboxed=True)).send(MAIL)
+
+
+QUOTA = {"Max24HourSend": 50_000.0, "MaxSendRate": 14.0, "SentLast24Hours": 49_999.0}
+ACCOUNT = {"SendQuota": QUOTA, "ProductionAccessEnabled": True, "SendingEnabled": True, "EnforcementStatus": "HEALTHY"}
+
+
+@pytest.mark.moto
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, MailAccount(14.0, 1, 50_000)),
+        ({"SendQuota": QUOTA | {"Max24HourSend": -1.0}}, MailAccount(14.0)),  # no limit
+        ({"ProductionAccessEnabled": False}, MailAccount(14.0, 1, 50_000, sandboxed=True)),
+        ({"SendingEnabled": False}, MailAccount(14.0, 1, 50_000, paused="SES: sending is paused for this account")),
+    ],
+)
+def test_the_quota_is_read_from_ses(aws, wire: Network, said, expected):
+    wire.refuse_text("GET", 200, json.dumps(ACCOUNT | said))
+    assert read_account(aws) == expected
+
+
+@pytest.mark.moto
+@pytest.mark.parametrize(("status", "code"), [(403, "AccessDeniedException"), (429, "TooManyRequestsException")])
+def test_while_the_quota_cannot_be_read_mail_goes_as_slowly_as_in_the_sandbox(aws, wire: Network, status, code):
+    wire.refuse("GET", status, {"__type": code}, times=9)
+    clock, waits = VirtualClock(datetime(2026, 1, 1, tzinfo=UTC)), []
+    pace = AccountPace(lambda: read_account(aws), lambda: 1, clock, sleep=waits.append)
+    for _ in range(3):
+        pace.wait()
+    assert waits == [1.0, 2.0]
+    assert len(wire.calls) <= 3  # and is not asked again at each mail
 
 
 @pytest.mark.moto

@@ -28,7 +28,7 @@ BESIDE_THE_CALL = {"s3:ListBucket", "ses:SendRawEmail", "secretsmanager:GetSecre
 
 ACTIONS_AT_THE_PORTS = {
     "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem",
-    "dynamodb:ConditionCheckItem", "sqs:SendMessage", "s3:GetObject", "s3:PutObject", "ses:SendEmail",
+    "dynamodb:ConditionCheckItem", "sqs:SendMessage", "s3:GetObject", "s3:PutObject", "ses:SendEmail", "ses:GetAccount",
     "events:PutEvents", "secretsmanager:GetSecretValue",
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ from infra.local.schedules import read_schedule
 from infra.wiring import LOCAL_PARAMETERS, TEMPLATE, load_wiring
 from shared.domain.payment import PaymentState
 from shared.domain.runs import OutcomeWord
+from shared.gateways.mail_pace import WAIT_SECONDS_MAX
 from shared.observability import SERVICE
 
 QUARTER_HOUR = "cron(0/15 * * * ? *)"
@@ -60,6 +61,14 @@ def test_every_worker_says_which_records_failed_and_is_not_started_without_limit
         assert mapping.partial_failures, function.id
         assert mapping.max_concurrency is not None, function.id
         assert 2 <= mapping.max_concurrency <= 100, function.id
+
+
+def test_senders_of_mail_are_told_how_many_may_run_at_once_to_share_the_quota(wiring):
+    sender = wiring.functions["SendEmailSendFunction"]
+    (mapping,) = sender.mappings
+    assert int(sender.env["MAIL_SENDERS"]) == mapping.max_concurrency
+    slowest = WAIT_SECONDS_MAX * mapping.batch_size
+    assert slowest < sender.timeout_seconds
 
 
 def test_a_worker_may_take_from_its_own_queue_and_from_no_other(wiring):
