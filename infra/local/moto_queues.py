@@ -14,7 +14,8 @@ from botocore.config import Config
 from moto import mock_aws
 from moto.core import responses, utils
 from moto.core.utils import unix_time_millis
-from moto.sqs.models import Message, sqs_backends
+from moto.sqs.exceptions import ReceiptHandleIsInvalid
+from moto.sqs.models import Message, SQSBackend, sqs_backends
 
 from infra.local.queues import Delivery
 from infra.template import ACCOUNT, REGION
@@ -101,6 +102,7 @@ def moto_aws(now: Callable[[], datetime]) -> Iterator[None]:
         stack.enter_context(mock.patch.dict("os.environ", _CREDENTIALS))
         stack.enter_context(mock.patch("moto.core.utils.utcnow", utcnow))
         stack.enter_context(mock.patch.object(Message, "visible", property(_visible)))
+        stack.enter_context(mock.patch.object(SQSBackend, "change_message_visibility", _change_visibility))
         stack.enter_context(mock.patch.object(responses, "method_names_from_class", _method_names))
         stack.enter_context(mock_aws())
         yield
@@ -115,6 +117,18 @@ _CREDENTIALS = {
     "AWS_DEFAULT_REGION": REGION,
     "AWS_REGION": REGION,
 }
+
+
+def _change_visibility(self: SQSBackend, queue_name: str, receipt_handle: str, visibility_timeout: int) -> None:
+    """moto counts SQS's limit of twelve hours from when a message was sent; SQS, from when it was received."""
+    queue = self.get_queue(queue_name)
+    for message in queue._messages:
+        if message.had_receipt_handle(receipt_handle):
+            message.change_visibility(visibility_timeout)
+            if message.visible:
+                queue.pending_messages.discard(message)
+            return
+    raise ReceiptHandleIsInvalid
 
 
 def _visible(message: Message) -> bool:

@@ -18,7 +18,12 @@ NOTICE_STUCK_AFTER = timedelta(hours=24)  # a million mails at the usual quota o
 
 
 def ask_about_run(run: BillRun | PaymentRun, ports: Ports) -> bool:
-    """Open a task for a run that should have ended by now, once; whether this was the first time."""
+    """Open a task for a run that should have ended by now, once; whether this was the first time.
+
+    One that has only just begun, because nothing ran when it was due, is given its time.
+    """
+    if run.created_at is not None and ports.clock.now() - run.created_at < LATE_AFTER:
+        return False
     what = "bill run" if isinstance(run, BillRun) else "payment run"
     hours = int(LATE_AFTER.total_seconds()) // 3600
     reason = f"{what} {run.id} is still {run.status}, more than {hours} hours late; look at the dead letters"

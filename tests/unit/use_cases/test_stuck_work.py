@@ -13,6 +13,7 @@ from shared.domain.runs import BillRun, PaymentRun
 from shared.domain.task import Task
 from shared.ports import TASKS, Save
 from shared.storage.memory import MemoryStore
+from shared.use_cases.late_runs import LATE_AFTER
 from shared.use_cases.stuck_work import NOTICE_STUCK_AFTER, ask_about_mail, ask_about_run
 
 NOW = datetime(2026, 3, 1, 4, tzinfo=UTC)
@@ -43,7 +44,7 @@ def notice(n, created_at, **more):
 
 
 def test_a_late_run_is_asked_about_once_even_after_the_task_was_done(world):
-    run = BillRun(id="brn_1", as_of=date(2026, 3, 1), status="generating", created_at=NOW)
+    run = BillRun(id="brn_1", as_of=date(2026, 3, 1), status="generating", created_at=NOW - LATE_AFTER)
     assert ask_about_run(run, world)
     (task,) = tasks(world)
     assert (task.kind, task.subject_id) == ("run_stuck", "brn_1")
@@ -54,8 +55,13 @@ def test_a_late_run_is_asked_about_once_even_after_the_task_was_done(world):
     assert tasks(world) == []
 
 
+def test_a_run_that_has_only_just_begun_though_it_was_due_long_ago_is_given_its_time(world):
+    run = BillRun(id="brn_1", as_of=date(2026, 2, 1), status="generating", created_at=NOW - LATE_AFTER + SECOND)
+    assert not ask_about_run(run, world)
+
+
 def test_a_payment_run_is_called_one(world):
-    run = PaymentRun(id="prn_1", as_of=date(2026, 3, 1), occurred_at=NOW, status="waiting", created_at=NOW)
+    run = PaymentRun(id="prn_1", as_of=date(2026, 3, 1), occurred_at=NOW, status="waiting", created_at=NOW - LATE_AFTER)
     assert ask_about_run(run, world)
     assert "payment run prn_1 is still waiting" in tasks(world)[0].reason
 
