@@ -19,7 +19,7 @@ from shared.use_cases.bill_runs import bill_run_of, bill_run_summary
 from shared.use_cases.cancel_bill_run import cancel_bill_run
 from shared.use_cases.post_invoices import post_now, start_posting
 from shared.use_cases.preview_bill_run import Preview, preview_bill_run
-from shared.use_cases.print_batch import PARTS_MAX, batch_key, maybe_to_print
+from shared.use_cases.print_batch import PARTS_MAX, maybe_to_print, part_key, parts_of
 from shared.use_cases.send_notice import send_run
 from shared.use_cases.start_bill_run import BillRunRequest, start_bill_run
 
@@ -92,19 +92,22 @@ def part(value: str) -> int:
 
 @endpoint(router, "GET", "/v1/bill-runs/<bill_run_id>/print-batch", filters={"part": part})
 def get_print_batch(call: Call[Any], bill_run_id: str) -> Answer:
-    """One PDF of the posted invoices that go out on paper, in address order; of more than 1,000, one of its parts."""
+    """A PDF of the posted invoices that go out on paper, in address order. A part (of up to 1,000) stays as it was made
+    first; what is posted later, or whose mail bounces later, is in a further part, which the Link header names."""
     run = bill_run_of(bill_run_id, call.ports)
     if run.status == "posting":
         raise NotReady("the run is being posted: ask again when it is done")
     number: int = call.query.get("part", 1)
-    content = call.ports.files.read(batch_key(run, number, call.ports))
-    if content is None and maybe_to_print(run.id, call.ports):
+    content = call.ports.files.read(part_key(run.id, number))
+    if content is None and maybe_to_print(run.id, number, call.ports):
         call.ports.queue.send("document", [MakePrintBatch(run_id=run.id, part=number).body()])
         raise NotReady("the print batch is being made: ask again in a moment")
     if not content:
         raise NotFound("invoice to print in bill run", run.id)
-    name = f'inline; filename="{run.id}-print-{number}.pdf"'
-    return Answer(200, content, "application/pdf", {"Content-Disposition": name})
+    headers = {"Content-Disposition": f'inline; filename="{run.id}-print-{number}.pdf"'}
+    if len(parts_of(run.id, call.ports)) > number:
+        headers["Link"] = f'</v1/bill-runs/{run.id}/print-batch?part={number + 1}>; rel="next"'
+    return Answer(200, content, "application/pdf", headers)
 
 
 def _previewed(preview: Preview) -> dict[str, Any]:

@@ -22,7 +22,10 @@ SES_TYPES: dict[str, MailKind] = {
     "Delivery": "delivered",
     "Bounce": "bounced",
     "Complaint": "complained",
+    "Reject": "rejected",
 }
+PERMANENT = "Permanent"  # the bounces after which an address is mailed no more; SES has tried the others for hours
+NOT_SPAM = "not-spam"  # somebody took the mail out of the spam folder
 
 
 def take(record: SQSRecord, ports: Ports) -> None:
@@ -32,14 +35,31 @@ def take(record: SQSRecord, ports: Ports) -> None:
 
 
 def mail_event(body: dict[str, Any]) -> MailEvent | None:
-    """The event in an SNS envelope; None for kinds that nothing follows from, or mail that is no notice."""
-    message = json.loads(body["Message"])
+    """The event in an SNS envelope; None for kinds that nothing follows from, or mail that is no notice.
+
+    Whether to believe the envelope is for the queue's policy: it takes messages of the one topic that SES writes to.
+    """
+    message = _said(body)
     kind = SES_TYPES.get(str(message.get("eventType") or message.get("notificationType")))
-    tags = message["mail"].get("tags", {}).get("notice_id", [])
-    if kind is None or not tags:
+    tags = message.get("mail", {}).get("tags", {}).get("notice_id", [])
+    if kind is None or not tags or message.get("complaint", {}).get("complaintFeedbackType") == NOT_SPAM:
         return None
-    transient = message.get("bounce", {}).get("bounceType") == "Transient"
-    return None if transient else MailEvent(notice_id=tags[0], kind=kind, message_id=message["mail"].get("messageId"))
+    bounce = message.get("bounce", {})
+    if kind == "bounced" and bounce.get("bounceType") != PERMANENT:
+        kind = "undelivered"
+    detail = bounce.get("bounceSubType") or message.get("reject", {}).get("reason") or ""
+    return MailEvent(notice_id=tags[0], kind=kind, message_id=message["mail"].get("messageId"), detail=str(detail))
+
+
+def _said(body: dict[str, Any]) -> dict[str, Any]:
+    """What SES says. Nothing in what SNS itself sends (confirmations), nor in the words in which SES tries a topic."""
+    if body.get("Type") != "Notification":
+        return {}
+    try:
+        message = json.loads(body["Message"])
+    except ValueError:
+        return {}
+    return message if isinstance(message, dict) else {}
 
 
 def _noticed(event: dict[str, Any]) -> Iterator[str]:

@@ -25,6 +25,9 @@ ROUNDING = 1e-6
 _FEEDBACK: dict[MailOutcome, tuple[str, ...]] = {
     "delivered": ("Send", "Delivery"),
     "bounce": ("Send", "Bounce"),
+    "soft_bounce": ("Send", "SoftBounce"),
+    "auto_reply": ("Send", "Delivery", "SoftBounce"),
+    "reject": ("Send", "Reject"),
     "complaint": ("Send", "Delivery", "Complaint"),
 }
 _DETAIL: dict[str, Callable[[str], Event]] = {
@@ -35,6 +38,12 @@ _DETAIL: dict[str, Callable[[str], Event]] = {
         "bounceSubType": "General",
         "bouncedRecipients": [{"emailAddress": to, "action": "failed", "status": "5.1.1"}],
     },
+    "SoftBounce": lambda to: {
+        "bounceType": "Transient",
+        "bounceSubType": "MailboxFull",
+        "bouncedRecipients": [{"emailAddress": to, "action": "failed", "status": "4.2.2"}],
+    },
+    "Reject": lambda to: {"reason": "Bad content"},
     "Complaint": lambda to: {
         "complaintFeedbackType": "abuse",
         "complainedRecipients": [{"emailAddress": to}],
@@ -95,7 +104,9 @@ class Post:
         self.sent.append(Sent(len(self.sent) + 1, message_id, mail, at))
         tags = {"notice_id": mail.notice_id}
         for kind in _FEEDBACK[outcome]:
-            self._feedback(mail_feedback(kind, _DETAIL[kind](mail.to), message_id, mail.to, tags, at))
+            self._feedback(
+                mail_feedback(kind.removeprefix("Soft"), _DETAIL[kind](mail.to), message_id, mail.to, tags, at)
+            )
         return message_id
 
     def account(self) -> MailAccount:

@@ -132,6 +132,7 @@ class NoticeAnswer(TypedDict):
     bill_run_id: str | None
     created_at: Instant
     sent_at: Instant | None
+    delivered_at: Instant | None
     to: str | None
     version: int
 

@@ -22,6 +22,7 @@ def notice_json(notice: Notice) -> dict[str, Any]:
         "bill_run_id": notice.bill_run_id,
         "created_at": rfc3339(notice.created_at),
         "sent_at": rfc3339(notice.sent_at),
+        "delivered_at": rfc3339(notice.delivered_at),
         "to": notice.to,
         "version": notice.version,
     }

@@ -40,6 +40,7 @@ class Notice:
     sent_at: datetime | None = None
     to: str | None = None
     message_id: str | None = None
+    delivered_at: datetime | None = None  # taken by the recipient's server, as the mail service tells
     since_at: datetime | None = None  # account_summary: the period it tells of, without its end
     through_at: datetime | None = None
     version: int = 0

@@ -98,6 +98,26 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class PrintPart:
+    """A part (from 1) of what of a bill run goes out on paper: its invoices in the order they are printed in.
+
+    One without invoices says that at that instant nothing waited to be printed as this part.
+    """
+
+    run_id: str
+    number: int
+    invoice_ids: tuple[str, ...]
+    made_at: datetime
+    followed: bool = False  # others were written down after it at once
+    version: int = 0
+
+
+def part_sort(number: int) -> str:
+    """Where a part stands among those of its run."""
+    return f"{number:04d}"
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentRun:
     id: str
     as_of: date

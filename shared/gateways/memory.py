@@ -10,7 +10,7 @@ from shared.domain.ids import derive_id
 from shared.gateways.mime import check
 from shared.ports import Mail, Throttled, WebhookAnswer, WebhookMessage
 
-MailOutcome = Literal["delivered", "bounce", "complaint", "throttle"]
+MailOutcome = Literal["delivered", "bounce", "soft_bounce", "auto_reply", "reject", "complaint", "throttle"]
 MAIL_OUTCOMES: tuple[MailOutcome, ...] = get_args(MailOutcome)
 
 

@@ -27,7 +27,7 @@ from shared.domain.pay_link import KEPT_EXPIRED, PayLink, Submission
 from shared.domain.payment import CreditBalance, Payment, PaymentMethod
 from shared.domain.policy import CustomerClass
 from shared.domain.records import Answered, FailedMessage, HeardEvent, Owner
-from shared.domain.runs import BillRun, Chunk, NumberSeries, PaymentRun, Watermark
+from shared.domain.runs import BillRun, Chunk, NumberSeries, PaymentRun, PrintPart, Watermark, part_sort
 from shared.domain.settings import Settings, SettingsChange, SettingsGate
 from shared.domain.task import Task
 from shared.domain.template import StoredTemplate, TemplateChange
@@ -165,6 +165,7 @@ KINDS: tuple[Kind, ...] = (
     )),
     Kind(Chunk, "runs", "chunk#", lambda e: e.run_id,
          lambda e: f"{e.phase}#{e.round:04d}#{'done' if e.done else 'open'}#{e.number:06d}"),
+    Kind(PrintPart, "runs", "print#", lambda e: e.run_id, lambda e: part_sort(e.number)),
     Kind(Watermark, "runs", "watermark#", lambda e: "watermarks", lambda e: e.job),
     Kind(SummarySchedule, "runs", "summary", lambda e: e.id, indexes=(
         IndexRule(ports.SUMMARIES_DUE, lambda e: ALL, lambda e: f"{_instant(e.next_at) or '~'}#{e.id}"),

@@ -237,7 +237,8 @@ def resend_notice(id: str, ports: Ports) -> Notice:
     again = replace(
         notice, id=notice_id(notice.customer_id, notice.kind, notice.subject_id, episode), episode=episode,
         status="pending", reason=None, by_hand=True, claimed_at=None, claim=None, attempts=0, sent_at=None,
-        message_id=None, bill_run_id=None, created_at=ports.clock.now(), to=None, retry_at=None, version=0,
+        message_id=None, delivered_at=None, bill_run_id=None, created_at=ports.clock.now(), to=None, retry_at=None,
+        version=0,
     )  # fmt: skip
     ports.store.commit(Save(again))
     hint(ports, again.id)

@@ -25,11 +25,10 @@ from shared.domain.ids import SHARDS
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice
 from shared.domain.payment import Payment, PaymentMethod
-from shared.domain.runs import BillRun, Chunk
+from shared.domain.runs import BillRun, Chunk, PrintPart, part_sort
 from shared.domain.webhook import WebhookDelivery
 from shared.ports import BILL_RUNS, INVOICES_BY_RUN, NOTICES_BY_CUSTOMER, NOTICES_BY_RUN, PAYMENT_RUNS
 from shared.storage.memory import MemoryStore
-from shared.use_cases.print_batch import batch_key
 from tests.integration.sample_world import NOW, make_sample_world
 
 EVENTS = TEMPLATE.parent / "events"
@@ -206,7 +205,7 @@ EFFECTS = {
     "webhooks/sweep/tick.json": lambda c: queued(c, "webhook") == 1,
     "webhooks/deliver/deliver_webhook.json": lambda c: c.ports.store.get(WebhookDelivery, "whd_sample").attempts == 1,
     "render_pdf/render/make_print_batch.json": lambda c: (
-        c.ports.files.read(batch_key(c.ports.store.get(BillRun, "brn_posted"), 1, c.ports)) == b""
+        c.ports.store.get(PrintPart, "brn_posted", part_sort(1)).invoice_ids == ()
     ),  # everybody is mailed
     "render_pdf/render/render_invoice.json": lambda c: c.ports.files.read("invoices/inv_posted.pdf")[:5] == b"%PDF-",
 }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import permutations
 
 import pytest
 
+from functions.send_email.feedback import mail_event
 from infra.local.invoker import SimulatedCrash
 from shared.domain.customer import Customer, Hold, Pause, Switches
 from shared.domain.errors import Invalid, NotFound, Refused
@@ -529,6 +531,61 @@ def test_events_in_any_order_come_to_the_same(stage):
     for kind in ("bounced", "delivered", "sent", "bounced"):
         take_mail_event(MailEvent(id, kind), stage.ports)
     assert notice(stage, id).status == "bounced"
+
+
+SETTLED = {  # whatever comes before and after: what counts in the end
+    ("sent", "delivered"): "sent",
+    ("sent", "delivered", "undelivered"): "sent",  # an automatic answer
+    ("sent", "undelivered"): "bounced",
+    ("sent", "undelivered", "delivered"): "sent",  # told in another order
+    ("sent", "undelivered", "bounced"): "bounced",
+    ("sent", "rejected"): "failed",
+}
+
+
+@pytest.mark.parametrize("kinds", SETTLED)
+@pytest.mark.parametrize("heard", [True, False], ids=["sender lives", "sender died"])
+def test_events_come_to_what_they_say_however_often_and_in_whatever_order_they_are_told(stage, kinds, heard):
+    ends = set()
+    for order in permutations(kinds):
+        stage = Stage()
+        stage.settings()
+        stage.customer()
+        id = invoice_notice(stage)
+        if heard:
+            send_notice(id, stage.ports)
+        else:
+            left_behind(stage, id, SimulatedCrash("while sending"))
+        for kind in (*order, *order):
+            take_mail_event(MailEvent(id, kind, "m-1"), stage.ports)
+        open_tasks = [t.kind for t in stage.every(Task) if t.status == "open"]
+        ends.add((notice(stage, id).status, len(open_tasks), stage.get(Customer, "cus_a").email_problem))
+        stage.advance(hours=1)
+        assert send_notice(id, stage.ports) == "done"
+    asked = SETTLED[kinds] != "sent"
+    assert {e[0] for e in ends} == {SETTLED[kinds]}
+    assert {e[1] > 0 for e in ends} == {asked}
+    assert {e[2] for e in ends} == {"bounced" if "bounced" in kinds else None}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"Type": "SubscriptionConfirmation", "Message": "You have chosen to subscribe", "SubscribeURL": "https://sns/"},
+        {"Type": "UnsubscribeConfirmation", "Message": "You have chosen to deactivate"},
+        {"Type": "Notification", "Message": "Successfully validated SNS topic for Amazon SES event publishing."},
+        {"Type": "Notification", "Message": "[]"},
+        {"Type": "Notification", "Message": '{"eventType": "Delivery"}'},
+        {"Type": "Notification", "Message": '{"eventType": "Open", "mail": {"tags": {"notice_id": ["ntc_1"]}}}'},
+        {
+            "Type": "Notification",
+            "Message": '{"eventType": "Complaint", "mail": {"tags": {"notice_id": ["ntc_1"]}}, '
+            '"complaint": {"complaintFeedbackType": "not-spam"}}',
+        },
+    ],
+)
+def test_what_sns_itself_says_and_what_is_about_no_mail_of_ours_is_passed_over(body):
+    assert mail_event(body) is None
 
 
 def test_an_event_of_an_unknown_mail_changes_nothing(stage):

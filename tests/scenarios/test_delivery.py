@@ -219,9 +219,9 @@ def test_a_tier_sends_the_template_that_it_names(world):
 # ---- paper ------------------------------------------------------------------------------------------------------
 
 
-def paper(world, run, status=200):
+def paper(world, run, status=200, part=None):
     """A run's print batch, after the 503 that says it is being made."""
-    path = f"/v1/bill-runs/{run}/print-batch"
+    path = f"/v1/bill-runs/{run}/print-batch" + (f"?part={part}" if part else "")
     code, headers, content = world.client.request("GET", path)
     if code == 503:
         assert int(headers["Retry-After"]) > 0
@@ -283,6 +283,87 @@ def test_mail_that_bounced_goes_on_paper_the_next_time(world):
     world.post(f"/v1/bill-runs/{second}/post")
     cover, _ = pages_of(paper(world, second))
     assert "mail to its address bounced" in cover
+
+
+def test_a_bounce_after_the_paper_was_fetched_goes_into_a_further_part_and_the_first_stays_as_it_was(world):
+    printed = world.customer(name="Printer", delivery=["print"], address=address("CH", "8001", "Zürich"))
+    bounced = world.customer(name="Bouncer", address=address("AA", "1", "First"))
+    for customer in (printed, bounced):
+        world.contract(customer)
+    world.put(f"/_local/mail/{world.get(f'/v1/customers/{bounced}')['email']}", {"outcome": "bounce"})
+    run = run_for(world, printed, bounced)
+    world.post(f"/v1/bill-runs/{run}/post")
+    first = paper(world, run)
+    paper(world, run, status=404, part=2)
+    world.post(f"/v1/bill-runs/{run}/send")
+    world.rest()
+    (task,) = world.all("/v1/tasks")
+    (invoice,) = world.invoices(bounced)
+    assert task["reason"].endswith(f"; invoice {invoice['id']} goes into a further part of the print batch of {run}")
+
+    second = paper(world, run, part=2)
+    cover, page = pages_of(second)
+    assert "1 invoice on 1 page" in cover
+    assert "part 2" in cover
+    assert "mail to its address bounced" in cover
+    assert "Bouncer" in page
+    assert paper(world, run) == first
+    assert "Bouncer" not in "".join(pages_of(first))
+    world.patch(
+        f"/v1/customers/{bounced}", {"email": "good@example.com"}
+    )  # corrected since: it was printed all the same
+    world.days(3)
+    assert (paper(world, run), paper(world, run, part=2)) == (first, second)
+    paper(world, run, status=404, part=3)
+    _, headers, _ = world.client.request("GET", f"/v1/bill-runs/{run}/print-batch")
+    assert headers["Link"] == f'</v1/bill-runs/{run}/print-batch?part=2>; rel="next"'
+
+
+def test_what_is_posted_after_the_paper_was_fetched_is_in_a_further_part(world):
+    one, other = (world.customer(delivery=["print"], name=n, address=address("CH", "1", "A")) for n in ("One", "Two"))
+    for customer in (one, other):
+        world.contract(customer)
+    run = run_for(world, one, other)
+    first, second = (i["id"] for c in (one, other) for i in world.invoices(c))
+    world.post(f"/v1/invoices/{first}/post")
+    before = paper(world, run)
+    world.post(f"/v1/invoices/{second}/post")
+    assert "Two" in "".join(pages_of(paper(world, run, part=2)))
+    assert paper(world, run) == before
+
+
+def test_what_could_not_be_delivered_is_told_but_its_address_is_mailed_again(world):
+    world.settings(automations={"send_new_invoices": {"enabled": True}})
+    acme = world.customer()
+    mail = world.get(f"/v1/customers/{acme}")["email"]
+    world.put(f"/_local/mail/{mail}", {"outcome": "soft_bounce"})
+    world.invoice(acme)
+    world.rest()
+    (notice,) = world.all(f"/v1/notices?customer_id={acme}")
+    (task,) = world.all("/v1/tasks")
+    assert (notice["status"], notice["reason"], notice["delivered_at"]) == ("bounced", "undelivered", None)
+    assert (task["kind"], task["customer_id"]) == ("email_undelivered", acme)
+    assert "could not be delivered (MailboxFull); send it again, or ask for another address" in task["reason"]
+    world.put(f"/_local/mail/{mail}", {"outcome": "delivered"})
+    world.post(f"/v1/notices/{notice['id']}/resend")
+    world.rest()
+    assert len(world.emails(mail)) == 2
+    assert [n["status"] for n in world.all(f"/v1/notices?customer_id={acme}")] == ["bounced", "sent"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "tasks"), [("auto_reply", "sent", []), ("reject", "failed", ["notice_failed"])]
+)
+def test_an_automatic_answer_is_no_bounce_and_what_the_service_itself_stopped_has_failed(world, outcome, status, tasks):
+    world.settings(automations={"send_new_invoices": {"enabled": True}})
+    acme = world.customer()
+    world.put(f"/_local/mail/{world.get(f'/v1/customers/{acme}')['email']}", {"outcome": outcome})
+    world.invoice(acme)
+    world.rest()
+    (notice,) = world.all(f"/v1/notices?customer_id={acme}")
+    assert notice["status"] == status
+    assert (notice["delivered_at"] is not None) == (status == "sent")
+    assert [t["kind"] for t in world.all("/v1/tasks")] == tasks
 
 
 def pages_of(pdf):

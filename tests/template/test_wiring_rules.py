@@ -134,6 +134,24 @@ def test_mail_feedback_reaches_its_queue_and_is_not_lost_on_the_way(wiring, temp
     assert subscription["RedrivePolicy"]["deadLetterTargetArn"] == wiring.queues[wiring.queues[queue].dlq].arn
 
 
+def test_only_the_topic_may_write_what_ses_says_and_only_ses_of_this_account_to_the_topic(wiring, template):
+    ((topic, queue),) = wiring.subscriptions.items()
+    (policy,) = (
+        p.properties for p in template.of("AWS::SQS::QueuePolicy")
+        if any(s["Effect"] == "Allow" and wiring.queues[queue].arn in s["Resource"]
+               for s in p.properties["PolicyDocument"]["Statement"])
+    )  # fmt: skip
+    (allowed,) = (s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Allow")
+    assert allowed["Principal"] == {"Service": "sns.amazonaws.com"}
+    assert allowed["Condition"] == {"ArnEquals": {"aws:SourceArn": topic}}
+    writers = [s for s in template.resources["FeedbackTopicPolicy"].properties["PolicyDocument"]["Statement"]
+               if s["Effect"] == "Allow"]  # fmt: skip
+    assert [s["Principal"] for s in writers] == [{"Service": "ses.amazonaws.com"}]
+    assert all("aws:SourceAccount" in s["Condition"]["StringEquals"] for s in writers)
+    senders = [f.id for f in wiring.functions.values() if f.may("sqs:SendMessage", wiring.queues[queue].arn)]
+    assert senders == ["AdminApiFunction"]  # puts dead letters back
+
+
 # ---- alarms ------------------------------------------------------------------------------------------------
 
 
