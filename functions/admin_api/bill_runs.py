@@ -92,8 +92,7 @@ def part(value: str) -> int:
 
 @endpoint(router, "GET", "/v1/bill-runs/<bill_run_id>/print-batch", filters={"part": part})
 def get_print_batch(call: Call[Any], bill_run_id: str) -> Answer:
-    """A PDF of the posted invoices that go out on paper, in address order. A part (of up to 1,000) stays as it was made
-    first; what is posted later, or whose mail bounces later, is in a further part, which the Link header names."""
+    """One PDF of the posted invoices that go out on paper, in address order, in parts of up to 1,000 that stay as made."""
     run = bill_run_of(bill_run_id, call.ports)
     if run.status == "posting":
         raise NotReady("the run is being posted: ask again when it is done")

@@ -7,6 +7,8 @@ from io import BytesIO
 import pytest
 from pypdf import PdfReader
 
+from shared.use_cases import print_batch
+
 SUMMARY = {"enabled": True, "schedule": "0 8 1 * *"}
 
 
@@ -317,6 +319,25 @@ def test_a_bounce_after_the_paper_was_fetched_goes_into_a_further_part_and_the_f
     paper(world, run, status=404, part=3)
     _, headers, _ = world.client.request("GET", f"/v1/bill-runs/{run}/print-batch")
     assert headers["Link"] == f'</v1/bill-runs/{run}/print-batch?part=2>; rel="next"'
+
+
+def test_more_than_fits_into_a_file_comes_in_parts_that_follow_each_other_in_address_order(world, monkeypatch):
+    monkeypatch.setattr(print_batch, "PER_PART", 2)
+    names = ["Anders", "Berg", "Chan", "Diaz", "Egan"]
+    customers = [
+        world.customer(name=name, delivery=["print"], address=address("CH", str(8000 + n), "Z"))
+        for n, name in enumerate(names)
+    ]
+    for customer in reversed(customers):
+        world.contract(customer)
+    run = run_for(world, *customers)
+    world.post(f"/v1/bill-runs/{run}/post")
+    last, first, second = (paper(world, run, part=n) for n in (3, 1, 2))  # in whatever order they are asked for
+    found = [next(n for n in names if n in page) for part in (first, second, last) for page in pages_of(part)[1:]]
+    assert found == names
+    assert ["part 1" in pages_of(first)[0], "part 3" in pages_of(last)[0]] == [True, True]
+    paper(world, run, status=404, part=4)
+    assert [paper(world, run, part=n) for n in (1, 2, 3)] == [first, second, last]
 
 
 def test_what_is_posted_after_the_paper_was_fetched_is_in_a_further_part(world):
