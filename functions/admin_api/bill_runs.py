@@ -92,7 +92,7 @@ def part(value: str) -> int:
 
 @endpoint(router, "GET", "/v1/bill-runs/<bill_run_id>/print-batch", filters={"part": part})
 def get_print_batch(call: Call[Any], bill_run_id: str) -> Answer:
-    """A PDF of the posted invoices that go out on paper, in address order; parts of up to 1,000 stay as they were made."""
+    """A PDF of the posted invoices that go out on paper, in address order; parts of up to 1,000 stay as made."""
     run = bill_run_of(bill_run_id, call.ports)
     if run.status == "posting":
         raise NotReady("the run is being posted: ask again when it is done")
