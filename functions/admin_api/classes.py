@@ -11,7 +11,6 @@ from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_classes import ClassBody, class_json, class_version, read_class
 from shared.contracts.api_effects import effects_json
 from shared.contracts.api_fields import id_of, refuse
-from shared.domain.errors import Refused
 from shared.domain.policy import DEFAULT_CLASS, DEFAULT_CLASS_ID, CustomerClass
 from shared.ports import Page, Ports
 from shared.use_cases.classes import create_class, put_class
@@ -50,11 +49,8 @@ def get_class(call: Call[Any], class_id: str) -> Answer:
 
 @endpoint(router, "POST", "/v1/customer-classes", body=ClassBody, creates="cls_")
 def post_class(call: Call[ClassBody]) -> Answer:
-    """Create a class; what is left out takes its default."""
-    class_id = call.ports.ids.new("cls_")
-    if class_id == DEFAULT_CLASS_ID:
-        raise Refused("id_taken", f"{DEFAULT_CLASS_ID} exists from the start: PUT it to change it")
-    made = create_class(read_class(call.body, class_id), call.ports)
+    """Create a class; what is left out takes its default. The standard class too, until somebody has saved it."""
+    made = create_class(read_class(call.body, call.ports.ids.new("cls_")), call.ports)
     return Answer(201 if made.fresh else 200, class_json(made.entity))
 
 

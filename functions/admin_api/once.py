@@ -66,14 +66,16 @@ def answered_once(call: Call[Any], key: str, carry_out: Callable[[Call[Any]], An
     seen = store.get(Answered, scope)
     if seen is not None and seen.expires_at > now:
         return _again(seen, body)
-    claim = Answered(scope, body, UNDER_WAY, "", now + CLAIMED, seen.version if seen else 0)
+    uses = 0 if seen is None else seen.uses + (seen.status != UNDER_WAY)
+    claim = Answered(scope, body, UNDER_WAY, "", now + CLAIMED, uses, seen.version if seen else 0)
     try:
         store.commit(Save(claim))
     except Conflict:
         raise Refused("under_way", "a request with this Idempotency-Key is being carried out") from None
     held = replace(claim, version=claim.version + 1)
     try:
-        answer = carry_out(replace(call, ports=replace(call.ports, ids=KeyedIds(scope + body))))
+        seed = f"{scope}{body}{uses or ''}"
+        answer = carry_out(replace(call, ports=replace(call.ports, ids=KeyedIds(seed))))
     except Exception:
         _forget(held, call.ports)
         raise
@@ -116,9 +118,13 @@ def _keep(record: Answered, answer: Answer, ports: Ports) -> None:
 
 
 def _forget(claim: Answered, ports: Ports) -> None:
-    """Nothing was done, so the key is free again. If even that fails, the claim soon runs out."""
+    """Nothing was done, so the key is free again. If even that fails, the claim soon runs out.
+
+    Under a key that was used before the claim stays, run out: it knows which use is tried again.
+    """
+    freed = Save(replace(claim, expires_at=ports.clock.now())) if claim.uses else Remove(claim)
     try:
-        ports.store.commit(Remove(claim))
+        ports.store.commit(freed)
     except (Conflict, Unavailable):
         pass
 

@@ -22,13 +22,17 @@ def external_key(external_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a POST with an Idempotency-Key was answered, for 24 hours. `fingerprint` is the digest of its body."""
+    """What a POST with an Idempotency-Key was answered, for 24 hours. `fingerprint` is the digest of its body.
+
+    `uses` counts the requests answered under this key before: each is one of its own, once its time has run out.
+    """
 
     key: str
     fingerprint: str
     status: int
     body: str
     expires_at: datetime
+    uses: int = 0
     version: int = 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -37,12 +38,23 @@ def render_document(invoice_id: str, ports: Ports) -> bool:
     invoice = invoice_of(ports, invoice_id)
     if invoice.status == "draft":
         return False
-    if ports.files.read(document_key(invoice_id)) is None:
+    missing = ports.files.read(document_key(invoice_id)) is None
+    if missing:
         ports.files.write_once(document_key(invoice_id), _rendered(invoice, ports), "application/pdf")
     notice = ports.store.get(Notice, notice_id(invoice.customer_id, "invoice", invoice_id))
     if notice is not None and notice.status == "pending":
-        hint(ports, notice.id)
+        _let_go(notice, missing, ports)
     return True
+
+
+def _let_go(notice: Notice, waited: bool, ports: Ports) -> None:
+    """Hint the mail; if it came before its document, it can only have been waiting for that and need wait no more."""
+    if waited and notice.retry_at is not None:
+        try:
+            ports.store.commit(Save(replace(notice, retry_at=None)))
+        except Conflict:
+            pass  # something else happened to it; what it then waits for stands
+    hint(ports, notice.id)
 
 
 def _rendered(invoice: Invoice, ports: Ports) -> bytes:

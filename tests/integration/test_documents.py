@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from io import BytesIO
 
@@ -12,6 +14,7 @@ from pypdf import PdfReader
 
 from shared.domain.address import Address
 from shared.domain.invoice import Invoice
+from shared.domain.notice import Notice
 from shared.domain.payment import CreditBalance
 from shared.domain.picture import picture
 from shared.domain.settings import Business, Settings
@@ -24,6 +27,7 @@ from shared.use_cases.compose_notice import said_of_invoice
 from shared.use_cases.post_invoices import post_invoice
 from shared.use_cases.record_payment import ManualPayment, record_payment
 from shared.use_cases.render_document import document_key, render_document
+from shared.use_cases.send_notice import send_invoice, send_notice
 from tests.integration.stage import Stage
 from tests.pictures import png
 from tests.schematron import breaches
@@ -231,3 +235,27 @@ def test_a_bad_logo_costs_no_e_invoice(stage):
     stage.customer(address=BERLIN)
     assert "/AF" in PdfReader(BytesIO(pdf_of(stage, posted(stage, currency="EUR")))).root_object
     assert tasks(stage) == ["logo_failed"]
+
+
+# ---- the mail that waits for it -----------------------------------------------------------------
+
+
+def test_a_mail_that_came_before_its_document_goes_as_soon_as_that_is_there(stage):
+    stage.customer()
+    invoice_id = posted(stage)
+    mail = send_invoice(invoice_id, stage.ports)
+    assert send_notice(mail.id, stage.ports) == "not_ready"
+    render_document(invoice_id, stage.ports)
+    stage.deliver("notice")
+    assert (stage.store.get(Notice, mail.id).status, len(stage.mailer.accepted)) == ("sent", 1)
+
+
+def test_a_document_rendered_again_does_not_hurry_a_mail_that_the_mail_service_put_off(stage):
+    stage.customer()
+    invoice_id = posted(stage)
+    render_document(invoice_id, stage.ports)
+    mail = send_invoice(invoice_id, stage.ports)
+    stage.save(replace(mail, retry_at=stage.clock.now() + timedelta(seconds=30)))
+    render_document(invoice_id, stage.ports)
+    stage.deliver("notice")
+    assert (stage.store.get(Notice, mail.id).status, stage.mailer.accepted) == ("pending", [])

@@ -53,7 +53,17 @@ def test_the_same_put_twice_is_one_version(api):
     assert api.put("/v1/customer-classes/cls_x", {"name": "X"}).json["version"] == 1
 
 
-def test_the_standard_class_cannot_be_created(api):
+def test_the_standard_class_can_be_created_like_any_other_until_somebody_has_saved_it(api):
+    body = {"id": "cls_standard", "name": "Mine", "regular": {"terms_days": 10}}
+    made = api.post("/v1/customer-classes", body)
+    assert (made.status, made.json["name"], made.json["regular"]["terms_days"]) == (201, "Mine", 10)
+    assert [c["name"] for c in api.items("/v1/customer-classes")] == ["Mine"]
+    assert api.post("/v1/customer-classes", body).status == 200
+    assert api.post("/v1/customer-classes", {**body, "name": "Other"}).status == 409
+
+
+def test_a_standard_class_that_somebody_saved_is_not_created_over(api):
+    api.put("/v1/customer-classes/cls_standard", {"name": "Ours"})
     assert api.post("/v1/customer-classes", {"id": "cls_standard", "name": "Mine"}).status == 409
 
 

@@ -162,6 +162,26 @@ def test_a_key_with_another_body_is_refused_until_a_day_has_passed(api):
     assert api.post("/v1/customers", {"name": "Bolt"}, headers={"Idempotency-Key": "k1"}).status == 201
 
 
+def test_after_a_day_the_same_key_and_body_have_an_effect_of_their_own(api):
+    key, made = {"Idempotency-Key": "k1"}, []
+    for _ in range(3):
+        made.append(api.post("/v1/customers", {"name": "Acme"}, headers=key))
+        assert api.post("/v1/customers", {"name": "Acme"}, headers=key).json == made[-1].json
+        api.ports.clock.advance(hours=24, seconds=1)
+    assert [m.status for m in made] == [201, 201, 201]
+    assert len({m.json["id"] for m in made}) == len(api.items("/v1/customers")) == 3
+
+
+def test_a_refusal_after_a_day_does_not_bring_the_first_effect_back(api):
+    key, body = {"Idempotency-Key": "k1"}, {"name": "Acme", "external_id": "7"}
+    first = api.post("/v1/customers", body, headers=key)
+    api.ports.clock.advance(hours=24, seconds=1)
+    assert api.post("/v1/customers", body, headers=key).status == 409  # the external id is taken
+    api.patch(f"/v1/customers/{first.json['id']}", {"external_id": None})
+    second = api.post("/v1/customers", body, headers=key)
+    assert (second.status, second.json["id"] == first.json["id"]) == (201, False)
+
+
 def test_keys_belong_to_a_path_and_a_caller(api):
     for user in ("ada", "grace"):
         api.user = user
