@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -54,6 +55,24 @@ def loud(level: str = "INFO") -> None:
     global _listener
     _listener = None
     logger.setLevel(level)
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Nothing is logged, published or told of what happens inside; then all is as it was, within an invocation too."""
+    global _listener, _tell_failure
+    heard, told, counts = _listener, _tell_failure, dict(_counts)
+    level, invocation = logger.log_level, logger.get_correlation_id()
+    _listener, _tell_failure = (lambda counts: None), (lambda message_id, reason, attempts: None)
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        _listener, _tell_failure = heard, told
+        logger.setLevel(level)
+        logger.set_correlation_id(invocation)
+        _counts.clear()
+        _counts.update(counts)
 
 
 def tell_failures(told: TellFailure) -> None:

@@ -339,7 +339,7 @@ class Unpaced:
         return
 
 
-QueueName = Literal["bill_run", "post", "notice", "document", "charge", "assess", "summary", "webhook"]
+QueueName = Literal["bill_run", "post", "notice", "document", "charge", "assess", "summary", "webhook", "rehearsal"]
 
 
 class Queue(Protocol):

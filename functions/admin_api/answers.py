@@ -14,6 +14,7 @@ from shared.contracts import api_answers as a
 from shared.contracts import api_answers_runs as r
 from shared.contracts.api_classes import ClassBody
 from shared.contracts.api_customers import CustomerBody
+from shared.contracts.api_rehearsals import RehearsalAnswer
 from shared.contracts.api_settings import SettingsBody
 
 REFERENCE: Final = "#/components/schemas/{model}"
@@ -137,6 +138,8 @@ ANSWERS: Final[Mapping[str, tuple[Any, ...]]] = {
     "GET /v1/reports/dso": (r.DsoAnswer,),
     "GET /v1/reports/collection-effectiveness": (r.EffectivenessAnswer,),
     "GET /v1/reports/cash-forecast": (r.CashForecastAnswer,),
+    "POST /v1/rehearsals": (RehearsalAnswer,),
+    "GET /v1/rehearsals/{rehearsal_id}": (RehearsalAnswer,),
     "GET /v1/reports/runs": (r.RunsAnswer,),
     "POST /v1/import/customers": (r.ImportAnswer,),
     "POST /v1/import/contracts": (r.ImportAnswer,),

@@ -362,6 +362,7 @@ BillRunId = Annotated[str, BeforeValidator(id_of("brn_")), _id_schema("brn_")]
 PaymentRunId = Annotated[str, BeforeValidator(id_of("prn_")), _id_schema("prn_")]
 PaymentId = Annotated[str, BeforeValidator(id_of("pay_")), _id_schema("pay_")]
 MethodId = Annotated[str, BeforeValidator(id_of("pm_")), _id_schema("pm_")]
+RehearsalId = Annotated[str, BeforeValidator(id_of("reh_")), _id_schema("reh_")]
 AdjustmentId = Annotated[str, BeforeValidator(id_of("adj_")), _id_schema("adj_")]
 
 

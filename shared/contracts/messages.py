@@ -159,4 +159,10 @@ class DeliverWebhook(Message, tag="deliver_webhook", frozen=True):
     delivery_id: str
 
 
+class RunRehearsal(Message, tag="run_rehearsal", frozen=True):
+    """rehearsal: carry out a rehearsal that was asked for."""
+
+    rehearsal_id: str
+
+
 AssessMessage = AssessCustomers | RefreshCustomer | PublishEvent

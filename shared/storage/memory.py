@@ -6,7 +6,7 @@ One thread at a time. Entities are immutable, so they are kept and handed out as
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar, cast
 
@@ -221,6 +221,13 @@ class MemoryStore:
         return False
 
     # ---- rehearsals and tests -------------------------------------------------------------------
+
+    def load(self, entities: Iterable[Any]) -> None:
+        """Put entities of another store here, each at the version that it has there."""
+        for entity in entities:
+            kind = kind_of(type(entity))
+            table = self._tables[kind.entity]
+            table.put((kind.partition(entity), kind.sort(entity)), entity, table.places(entity), self._number)
 
     def snapshot(self) -> _Snapshot:
         """All there is, to `restore` any number of times. Costs a copy of the keys, none of the entities."""

@@ -27,6 +27,7 @@ from shared.domain.pay_link import KEPT_EXPIRED, PayLink, Submission
 from shared.domain.payment import CreditBalance, Payment, PaymentMethod
 from shared.domain.policy import CustomerClass
 from shared.domain.records import Answered, FailedMessage, HeardEvent, Owner
+from shared.domain.rehearsal import Rehearsal
 from shared.domain.runs import BillRun, Chunk, NumberSeries, PaymentRun, PrintPart, Watermark, part_sort
 from shared.domain.settings import Settings, SettingsChange, SettingsGate
 from shared.domain.task import Task
@@ -170,6 +171,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(SummarySchedule, "runs", "summary", lambda e: e.id, indexes=(
         IndexRule(ports.SUMMARIES_DUE, lambda e: ALL, lambda e: f"{_instant(e.next_at) or '~'}#{e.id}"),
     )),
+    Kind(Rehearsal, "runs", "rehearsal", lambda e: e.id),
     Kind(FailedMessage, "runs", "failed", lambda e: e.id, expires=lambda e: e.expires_at),
     Kind(NumberSeries, "runs", "series#", lambda e: "series", lambda e: e.name),
     Kind(Task, "runs", "task", lambda e: e.id, indexes=(

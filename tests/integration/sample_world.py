@@ -15,6 +15,7 @@ from shared.domain.payment import CreditBalance, Payment, PaymentMethod, attempt
 from shared.domain.picture import picture
 from shared.domain.policy import CustomerClass, LateFee, Policy
 from shared.domain.records import Owner
+from shared.domain.rehearsal import Rehearsal
 from shared.domain.runs import BillRun, Chunk, PaymentRun, Watermark
 from shared.domain.settings import (
     AccountSummary,
@@ -116,6 +117,7 @@ def _collections():
         *(CollectionState(id, episode_since=YESTERDAY.date(), step="limited") for id in ("cus_acme", "cus_late")),
         OutboxEvent("evt_limited", "customer.limited", YESTERDAY, limited),
         *_webhooks(),
+        Rehearsal("reh_sample", 7, created_at=YESTERDAY, created_by="local-admin"),
     )
 
 

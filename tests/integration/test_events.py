@@ -25,6 +25,7 @@ from shared.domain.ids import SHARDS
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice
 from shared.domain.payment import Payment, PaymentMethod
+from shared.domain.rehearsal import Rehearsal
 from shared.domain.runs import BillRun, Chunk, PrintPart, part_sort
 from shared.domain.webhook import WebhookDelivery
 from shared.ports import BILL_RUNS, INVOICES_BY_RUN, NOTICES_BY_CUSTOMER, NOTICES_BY_RUN, PAYMENT_RUNS
@@ -204,6 +205,7 @@ EFFECTS = {
     "send_email/feedback/delivery.json": lambda c: c.ports.store.get(Customer, "cus_acme").email_problem is None,
     "webhooks/sweep/tick.json": lambda c: queued(c, "webhook") == 1,
     "webhooks/deliver/deliver_webhook.json": lambda c: c.ports.store.get(WebhookDelivery, "whd_sample").attempts == 1,
+    "rehearsal/run/run_rehearsal.json": lambda c: c.ports.store.get(Rehearsal, "reh_sample").status == "done",
     "render_pdf/render/make_print_batch.json": lambda c: (
         c.ports.store.get(PrintPart, "brn_posted", part_sort(1)).invoice_ids == ()
     ),  # everybody is mailed

@@ -15,7 +15,7 @@ OPEN_ROUTES = {("GET", "/v1/health"), ("POST", "/webhooks/gateway")}  # the latt
 # group (log streams are named by Lambda) or one folder of the bucket (objects are named by invoice).
 ALLOWED_STARS = (
     re.compile(r"arn:aws:logs:[\w-]+:\d{12}:log-group:paidup-local-(?P<function>\w+)Logs:\*"),
-    re.compile(r"arn:aws:s3:::paidup-local-filesbucket/(?:invoices|print-batches|logos)/\*"),
+    re.compile(r"arn:aws:s3:::paidup-local-filesbucket/(?:invoices|print-batches|logos|rehearsals)/\*"),
 )
 
 # SES says what an account may send to who may ask about any account: the action knows no resources.

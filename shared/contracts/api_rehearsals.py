@@ -1,0 +1,229 @@
+"""Rehearsals: what is asked for, and what would happen. API.md "Shapes", PRODUCT 12."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from typing_extensions import TypedDict
+
+from shared.contracts.api_business import new_logo
+from shared.contracts.api_classes import ClassBody, class_json, read_class
+from shared.contracts.api_fields import Body, Instant, RehearsalId, read_body, rfc3339
+from shared.contracts.api_json import loads, merge_patch
+from shared.contracts.api_payments import money_json
+from shared.contracts.api_settings import read_settings, settings_tree
+from shared.domain.policy import CustomerClass
+from shared.domain.rehearsal import (
+    CATEGORIES,
+    DAYS_MAX,
+    Category,
+    Change,
+    Happening,
+    Rehearsal,
+    RehearsalStatus,
+    difference,
+)
+from shared.domain.settings import Settings
+from shared.domain.task import Task
+
+ITEMS_MAX: Final = 1_000  # listed of one category; its counts are of all
+CLASSES_MAX: Final = 50
+CSV_HEADER: Final = (
+    "run", "change", "category", "on", "customer_id", "name", "what", "amount", "currency", "reference", "detail",
+)  # fmt: skip
+_AMOUNTS: Final = {"invoices": "totals", "charges": "collected", "fees": "totals"}
+
+
+def _object(value: object) -> object:
+    if value is not None and not isinstance(value, dict):
+        raise ValueError("must be an object")
+    return value
+
+
+Patch = Annotated[dict[str, Any] | None, BeforeValidator(_object), WithJsonSchema({"type": ["object", "null"]})]
+
+
+class RehearsalBody(Body):
+    """`settings` is a merge patch as for PATCH /v1/settings; `classes` are parts of classes to be replaced, by id."""
+
+    id: RehearsalId | None = None
+    days: Annotated[int, Field(ge=1, le=DAYS_MAX)]
+    settings: Patch = None
+    classes: Patch = None
+
+
+# ---- changes to rehearse with -----------------------------------------------------------------------------------
+
+
+def patched_settings(text: str, before: Settings) -> Settings:
+    """The settings after a merge patch. Raises InvalidBody exactly as PATCH /v1/settings does."""
+    patch = {key: value for key, value in loads(text).items() if key != "version"}
+    if new_logo(patch) is not None:
+        patch = merge_patch(patch, {"business": {"logo": None}})  # no document is typeset
+    return read_settings(merge_patch(settings_tree(before), patch), before.version)
+
+
+def patched_class(part: Any, before: CustomerClass) -> CustomerClass:
+    """The class with the given parts replaced. null is a value here, since it switches some rules off."""
+    tree = {key: value for key, value in class_json(before).items() if key != "version"}
+    return read_class(read_body(ClassBody, _replaced(tree, part)), before.id, before.version, before.created_at)
+
+
+def _replaced(tree: Any, part: Any) -> Any:
+    if not isinstance(tree, dict) or not isinstance(part, dict):
+        return part
+    return {**tree, **{key: _replaced(tree.get(key), value) for key, value in part.items()}}
+
+
+# ---- showing ----------------------------------------------------------------------------------------------------
+
+
+class CategoryAnswer(TypedDict):
+    count: int
+    by: dict[str, int]
+    partial: bool
+    items: list[dict[str, Any]]
+
+
+RunAnswer = TypedDict(
+    "RunAnswer",
+    {
+        "from": Instant, "through": Instant, "invoices": CategoryAnswer, "charges": CategoryAnswer,
+        "emails": CategoryAnswer, "fees": CategoryAnswer, "steps": CategoryAnswer, "tasks": list[dict[str, Any]],
+        "failures": list[dict[str, Any]], "errors": list[str], "days": list[dict[str, Any]],
+        "customers": list[dict[str, Any]], "cash": list[dict[str, Any]],
+    },
+)  # fmt: skip
+
+
+class DifferenceAnswer(TypedDict):
+    invoices: CategoryAnswer
+    charges: CategoryAnswer
+    emails: CategoryAnswer
+    fees: CategoryAnswer
+    steps: CategoryAnswer
+
+
+class RehearsalAnswer(TypedDict):
+    id: str
+    status: RehearsalStatus
+    days: int
+    settings: dict[str, Any] | None
+    classes: dict[str, Any] | None
+    reason: str | None
+    created_at: Instant
+    created_by: str | None
+    finished_at: Instant | None
+    base: RunAnswer | None
+    changed: RunAnswer | None
+    difference: DifferenceAnswer | None
+
+
+def rehearsal_json(asked: Rehearsal, result: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A rehearsal with its result, which is null until it is done."""
+    found = result or {}
+    return {
+        "id": asked.id, "status": asked.status, "days": asked.days,
+        "settings": loads(asked.settings) if asked.settings is not None else None,
+        "classes": loads(asked.classes) if asked.classes is not None else None, "reason": asked.reason,
+        "created_at": rfc3339(asked.created_at), "created_by": asked.created_by,
+        "finished_at": rfc3339(asked.finished_at),
+        **{part: found.get(part) for part in ("base", "changed", "difference")},
+    }  # fmt: skip
+
+
+def run_json(run: Any) -> dict[str, Any]:
+    """One run of a rehearsal: each category counted, summed and listed, then by day, by customer, and its cash."""
+    found: Sequence[Happening] = run.happenings
+    return {
+        "from": rfc3339(run.since), "through": rfc3339(run.through),
+        **{category: _category(category, [h for h in found if h.category == category]) for category in CATEGORIES},
+        "tasks": [_task(t) for t in run.tasks[:ITEMS_MAX]],
+        "failures": [
+            {"customer_id": f.customer_id, "code": f.code, "message": f.message} for f in run.failures[:ITEMS_MAX]
+        ],
+        "errors": list(run.errors), "days": _counted(found, "on", lambda h: str(h.on), {}),
+        "customers": _counted(found, "customer_id", lambda h: h.customer_id, run.names)[:ITEMS_MAX],
+        "cash": [
+            {"on": str(week.on), **{name: money_json(getattr(week, name)) for name in
+                                    ("charged", "low", "expected", "high")}} for week in run.cash
+        ],
+    }  # fmt: skip
+
+
+def difference_json(base: Sequence[Happening], changed: Sequence[Happening]) -> dict[str, Any]:
+    """What only one of the two has: `added` is in changed alone, `removed` in base alone."""
+    found = difference(base, changed)
+    return {category: _changes(category, [p for p in found if p[1].category == category]) for category in CATEGORIES}
+
+
+def _category(category: Category, found: Sequence[Happening]) -> dict[str, Any]:
+    sums = {_AMOUNTS[category]: _sums(category, found)} if category in _AMOUNTS else {}
+    counts = dict(sorted(Counter(h.word for h in found).items()))
+    items = [dict(h.shown) for h in found[:ITEMS_MAX]]
+    return {"count": len(found), "by": counts, **sums, "partial": len(found) > ITEMS_MAX, "items": items}
+
+
+def _changes(category: Category, found: Sequence[tuple[Change, Happening]]) -> dict[str, Any]:
+    counts = Counter(change for change, _ in found)
+    words = Counter(h.word for _, h in found)
+    items = [{"change": change, **h.shown} for change, h in found[:ITEMS_MAX]]
+    return {
+        "count": len(found), "added": counts["added"], "removed": counts["removed"], "by": dict(sorted(words.items())),
+        "partial": len(found) > ITEMS_MAX, "items": items,
+    }  # fmt: skip
+
+
+def _sums(category: Category, found: Iterable[Happening]) -> dict[str, str]:
+    sums: Counter[str] = Counter()
+    for h in found:
+        if category != "charges" or h.word in ("succeeded", "refunded"):
+            sums[h.currency] += h.amount_minor
+    return money_json(sums)
+
+
+def _counted(found: Iterable[Happening], name: str, key: Any, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """How much of each category there is per day or per customer, in order."""
+    rows: dict[str, Counter[str]] = {}
+    for h in found:
+        rows.setdefault(key(h), Counter())[h.category] += 1
+    shown = ({name: k, **({"name": names.get(k, "")} if names else {})} for k in sorted(rows))
+    return [{**row, **{c: rows[row[name]][c] for c in CATEGORIES}} for row in shown]
+
+
+def _task(task: Task) -> dict[str, Any]:
+    return {
+        "kind": task.kind, "reason": task.reason, "customer_id": task.customer_id,
+        "created_at": rfc3339(task.created_at),
+    }  # fmt: skip
+
+
+# ---- as CSV -----------------------------------------------------------------------------------------------------
+
+Part = Literal["base", "changed", "difference"]
+_WHAT: Final = {"invoices": "status", "charges": "status", "emails": "kind", "fees": "status", "steps": "step"}
+_DETAIL: Final = {"invoices": "due_on", "charges": "code", "emails": "subject", "fees": "due_on", "steps": "from"}
+
+
+def csv_rows(shown: Mapping[str, Any]) -> list[list[Any]]:
+    """A done rehearsal as rows under CSV_HEADER: every listed item of each run, then the difference."""
+    rows: list[list[Any]] = []
+    for part in ("base", "changed", "difference"):
+        run = shown[part]
+        names = {c["customer_id"]: c.get("name", "") for c in (run or {}).get("customers", ())}
+        for category in CATEGORIES if run else ():
+            rows += [_row(part, category, item, names) for item in run[category]["items"]]
+    return rows
+
+
+def _row(part: str, category: Category, item: Mapping[str, Any], names: Mapping[str, str]) -> list[Any]:
+    owner = item["customer_id"]
+    amount = item.get("amount", item.get("total"))
+    reference = item.get("number") or item.get("invoice_id") or item.get("to")
+    return [
+        part, item.get("change"), category, item["on"], owner, names.get(owner), item.get(_WHAT[category]), amount,
+        item.get("currency"), reference, item.get(_DETAIL[category]),
+    ]  # fmt: skip

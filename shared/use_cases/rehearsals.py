@@ -1,0 +1,73 @@
+"""Rehearsals that were asked for: how large one may be, its record, and its result. PRODUCT 12."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, Literal
+
+from shared.contracts.messages import RunRehearsal
+from shared.domain.errors import DomainError, NotFound, Refused
+from shared.domain.rehearsal import Rehearsal
+from shared.ports import Conflict, Ports, Save, Unavailable
+from shared.use_cases.copy_records import count_customers
+
+AT_ONCE_MAX: Final = 9_000  # customers × days that one request carries out itself: 100 customers for 90 days
+WORKER_MAX: Final = 180_000  # that the worker does within its time: 2,000 customers for 90 days
+Said = Literal["done", "failed", "skipped"]
+
+
+def ask_for_rehearsal(asked: Rehearsal, carry_out: Callable[[Rehearsal], bytes], ports: Ports) -> Rehearsal:
+    """Carry out a small one at once, and leave a larger one to the worker. Refused for what is too large for that."""
+    most = WORKER_MAX // asked.days
+    customers = count_customers(ports, most)
+    if customers > most:
+        raise Refused(
+            "too_large",
+            f"a rehearsal of {asked.days} days takes at most {most} customers here: rehearse fewer days, or run "
+            "`paidup rehearse` on a machine of your own",
+        )
+    asked = replace(asked, created_at=ports.clock.now())
+    if customers * asked.days <= AT_ONCE_MAX:
+        done = _carried_out(asked, carry_out, ports)
+        ports.store.commit(Save(done))
+        return replace(done, version=1)
+    ports.store.commit(Save(asked))
+    ports.queue.send("rehearsal", [RunRehearsal(rehearsal_id=asked.id).body()])
+    return replace(asked, version=1)
+
+
+def run_rehearsal(id: str, carry_out: Callable[[Rehearsal], bytes], ports: Ports) -> Said:
+    """Carry out one that waits; once it is done or failed, a repeated message changes nothing."""
+    asked = rehearsal_of(id, ports)
+    if asked.status != "pending":
+        return "skipped"
+    done = _carried_out(asked, carry_out, ports)
+    try:
+        ports.store.commit(Save(done))
+    except Conflict:
+        return "skipped"  # another worker was faster, with the same result
+    return "failed" if done.status == "failed" else "done"
+
+
+def customers_max(asked: Rehearsal) -> int:
+    """How many customers it may have grown to since it was asked for."""
+    return WORKER_MAX // asked.days
+
+
+def rehearsal_of(id: str, ports: Ports) -> Rehearsal:
+    found = ports.store.get(Rehearsal, id)
+    if found is None:
+        raise NotFound("rehearsal", id)
+    return found
+
+
+def _carried_out(asked: Rehearsal, carry_out: Callable[[Rehearsal], bytes], ports: Ports) -> Rehearsal:
+    """With its result kept. What will pass is raised, to be tried again; anything else is its end."""
+    try:
+        ports.files.write_once(asked.result_key, carry_out(asked), "application/json")
+    except Unavailable:
+        raise
+    except DomainError as wrong:
+        return replace(asked, status="failed", reason=str(wrong), finished_at=ports.clock.now())
+    return replace(asked, status="done", finished_at=ports.clock.now())

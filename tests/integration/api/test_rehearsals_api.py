@@ -1,0 +1,157 @@
+"""`/v1/rehearsals`: what is asked, what is answered, and what is refused. API.md, PRODUCT 12."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from shared.contracts.api_rehearsals import CSV_HEADER
+from shared.domain.rehearsal import CATEGORIES
+from shared.use_cases import rehearsals
+
+SWITCH_ON = {"bill_run": {"enabled": True, "auto_post": True, "gate": "all"}}
+
+
+@pytest.fixture
+def company(world):
+    """Two customers with a contract each, and nothing switched on."""
+    customers = [world.customer(terms_days=2) for _ in range(2)]
+    for customer in customers:
+        world.contract(customer, "100.00", day=2)
+    return customers
+
+
+def ask(world, days=3, **body):
+    return world.post("/v1/rehearsals", {"days": days, **body})
+
+
+def test_a_small_world_is_answered_at_once_and_can_be_read_again(world, company):
+    made = ask(world)
+    assert (made["status"], made["days"], made["changed"], made["difference"]) == ("done", 3, None, None)
+    assert made["id"].startswith("reh_")
+    assert {c: (made["base"][c]["count"], made["base"][c]["items"]) for c in CATEGORIES} == dict.fromkeys(
+        CATEGORIES, (0, [])
+    )
+    assert world.get(f"/v1/rehearsals/{made['id']}") == made
+
+
+def test_the_difference_says_what_switching_something_on_would_bring(world, company):
+    made = ask(world, settings=SWITCH_ON)
+    assert made["base"]["invoices"]["count"] == 0
+    invoices = made["changed"]["invoices"]
+    assert (invoices["count"], invoices["by"], invoices["totals"]) == (4, {"posted": 4}, {"USD": "206.46"})
+    assert {i["customer_id"] for i in invoices["items"]} == set(company)
+    apart = made["difference"]["invoices"]
+    assert (apart["count"], apart["added"], apart["removed"]) == (4, 4, 0)
+    assert {i["change"] for i in apart["items"]} == {"added"}
+    assert world.get("/v1/settings")["bill_run"]["enabled"] is False
+    assert world.invoices() == []
+
+
+def test_the_same_settings_again_differ_in_nothing(world, company):
+    world.settings(**SWITCH_ON)
+    made = ask(world, settings={})
+    assert made["changed"] == made["base"]
+    assert made["base"]["invoices"]["count"]
+    assert [made["difference"][c]["count"] for c in CATEGORIES] == [0] * 5
+
+
+def test_a_class_may_be_rehearsed_with_other_policies(world, company):
+    world.settings(**SWITCH_ON)
+    its_class = world.get(f"/v1/customers/{company[0]}")["class_id"]
+    made = ask(world, 20, classes={its_class: {"regular": {"late_fee": {"amount": "7.00"}}}})
+    fees = made["changed"]["fees"]
+    assert {f["customer_id"] for f in fees["items"]} == {company[0]}
+    assert (made["base"]["fees"]["count"], made["difference"]["fees"]["added"]) == (0, fees["count"])
+    assert world.get(f"/v1/customer-classes/{its_class}")["regular"]["late_fee"]["amount"] != "7.00"
+
+
+@pytest.mark.parametrize("days", [0, 91, -1, "7", 1.5, None, True])
+def test_days_are_one_to_ninety(world, days):
+    refused = world.post("/v1/rehearsals", {"days": days}, status=422)
+    assert [e["field"] for e in refused["errors"]] == ["days"]
+
+
+@pytest.mark.parametrize("days", [1, 90])
+def test_the_bounds_themselves_are_fine(world, days):
+    assert ask(world, days)["status"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "days"),
+        ({"days": 3, "horizon": 3}, "horizon"),
+        ({"days": 3, "settings": []}, "settings"),
+        ({"days": 3, "settings": {"bill_run": {"schedule": "never"}}}, "settings.bill_run.schedule"),
+        ({"days": 3, "settings": {"bill_run": {"auto_email": True}}}, "settings.bill_run.auto_email"),
+        ({"days": 3, "settings": {"billing": {}}}, "settings.billing"),
+        (
+            {"days": 3, "settings": {"automations": {"past_due": {"tiers": [{"from_days": 1, "template": "none"}]}}}},
+            "settings.automations.past_due.tiers[0].template",
+        ),
+        ({"days": 3, "classes": {"cls_nobody": {}}}, "classes.cls_nobody"),
+        ({"days": 3, "classes": {"cls_standard": {"regular": {"terms_days": -1}}}},
+         "classes.cls_standard.regular.terms_days"),
+        ({"days": 3, "classes": {"cls_standard": 7}}, "classes.cls_standard"),
+        ({"days": 3, "classes": {"cls_standard": {"id": "cls_other"}}}, "classes.cls_standard.id"),
+    ],
+)  # fmt: skip
+def test_a_change_that_could_not_be_saved_is_refused_by_its_field(world, body, field):
+    refused = world.post("/v1/rehearsals", body, status=422)
+    assert [e["field"] for e in refused["errors"]] == [field]
+    assert refused["errors"][0]["message"]
+
+
+def test_a_larger_world_is_left_to_the_worker(world, company, monkeypatch):
+    monkeypatch.setattr(rehearsals, "AT_ONCE_MAX", 5)  # two customers for three days are six
+    world.settings(**SWITCH_ON)
+    made = ask(world, 3)
+    assert (made["status"], made["base"]) == ("pending", None)
+    world.settle()
+    done = world.get(f"/v1/rehearsals/{made['id']}")
+    assert (done["status"], done["base"]["invoices"]["count"]) == ("done", 4)
+
+
+def test_a_world_too_large_for_the_worker_is_refused_with_the_way_out(world, company, monkeypatch):
+    monkeypatch.setattr(rehearsals, "WORKER_MAX", 5)
+    refused = world.post("/v1/rehearsals", {"days": 3}, status=409)
+    assert (refused["code"], "paidup rehearse" in refused["detail"]) == ("too_large", True)
+    assert ask(world, 2)["status"] == "done"
+
+
+def test_a_done_rehearsal_is_also_csv(world, company):
+    made = ask(world, settings=SWITCH_ON)
+    text = world.get(f"/v1/rehearsals/{made['id']}", headers={"Accept": "text/csv"}).decode()
+    header, *rows = csv.reader(io.StringIO(text))
+    assert tuple(header) == CSV_HEADER
+    parts = [dict(zip(header, row, strict=True)) for row in rows]
+    assert [(r["run"], r["change"], r["amount"]) for r in parts if r["customer_id"] == company[0]] == [
+        ("changed", "", "3.23"), ("changed", "", "100.00"),
+        ("difference", "added", "3.23"), ("difference", "added", "100.00"),
+    ]  # fmt: skip
+
+
+def test_unknown_rehearsals_and_roles_too_low(world):
+    world.get("/v1/rehearsals/reh_nobody", status=404)
+    world.post("/v1/rehearsals", {"days": 1}, token="local-viewer", status=403)
+    made = world.post("/v1/rehearsals", {"id": "reh_own", "days": 1}, token="local-operator")
+    assert world.post("/v1/rehearsals", {"id": "reh_own", "days": 1}, token="local-operator", status=200) == made
+    world.post("/v1/rehearsals", {"id": "reh_own", "days": 2}, token="local-operator", status=409)
+    assert world.get("/v1/rehearsals/reh_own", token="local-viewer") == made
+
+
+def test_what_customers_pay_by_hand_is_only_in_the_forecasts_band(world):
+    """Due in four days and always paid two days late: expected on the sixth, charged never."""
+    customer = world.customer(terms_days=4)
+    for n in range(3):
+        world.invoice(customer, "10.00", on=f"2026-01-0{n + 1}")
+        world.pays(customer, "10.00", on=f"2026-01-{n + 7:02}")
+        world.to(f"2026-01-{n + 7:02}")
+    world.invoice(customer, "80.00")
+    run = ask(world, 14)["base"]
+    assert run["charges"]["count"] == 0
+    first, second = run["cash"]
+    assert (first["charged"], first["expected"], second["expected"]) == ({}, {"USD": "80.00"}, {"USD": "80.00"})
