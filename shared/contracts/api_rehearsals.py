@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from shared.contracts.api_business import new_logo
 from shared.contracts.api_classes import ClassBody, class_json, read_class
-from shared.contracts.api_fields import Body, Instant, RehearsalId, read_body, rfc3339
+from shared.contracts.api_fields import Body, Instant, RehearsalId, read_body, refuse, rfc3339
 from shared.contracts.api_json import loads, merge_patch
 from shared.contracts.api_payments import money_json
 from shared.contracts.api_settings import read_settings, settings_tree
@@ -69,7 +69,10 @@ def patched_settings(text: str, before: Settings) -> Settings:
 def patched_class(part: Any, before: CustomerClass) -> CustomerClass:
     """The class with the given parts replaced. null is a value here, since it switches some rules off."""
     tree = {key: value for key, value in class_json(before).items() if key != "version"}
-    return read_class(read_body(ClassBody, _replaced(tree, part)), before.id, before.version, before.created_at)
+    body = read_body(ClassBody, _replaced(tree, part))
+    if body.id != before.id:
+        refuse("id", "must be left out: a class keeps its id")
+    return read_class(body, before.id, before.version, before.created_at)
 
 
 def _replaced(tree: Any, part: Any) -> Any:

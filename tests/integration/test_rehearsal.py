@@ -310,6 +310,21 @@ def test_a_card_does_what_it_did_last_and_one_without_a_past_pays(memory_world):
     assert {c["customer_id"]: c["status"] for c in charges if c["amount"] == "30.00"} == owners
 
 
+def test_what_customers_pay_by_hand_is_only_in_the_forecasts_band(memory_world):
+    """Due in four days and always paid two days late: expected on the sixth, charged never."""
+    world = memory_world
+    customer = world.customer(terms_days=4)
+    for n in range(3):
+        world.invoice(customer, "10.00", on=f"2026-01-0{n + 1}")
+        world.pays(customer, "10.00", on=f"2026-01-{n + 7:02}")
+        world.to(f"2026-01-{n + 7:02}")
+    world.invoice(customer, "80.00")
+    run = rehearsed(world, 14)["base"]
+    assert run["charges"]["count"] == 0
+    first, second = run["cash"]
+    assert (first["charged"], first["expected"], second["expected"]) == ({}, {"USD": "80.00"}, {"USD": "80.00"})
+
+
 @pytest.fixture
 def memory_world(wiring):
     with LocalCloud("memory", wiring=wiring) as cloud:

@@ -58,6 +58,7 @@ NEEDED_AT_OTHER_TIMES = {
     "SendEmailSweep read RunsTable",
     "SendEmailSweep write RunsTable",  # mails have waited for a day: a person is asked
     "AccountSummaryCompose write RunsTable",  # it fails on a message for the last time, and says why
+    "AdminApi sqs:SendMessage RehearsalQueue",  # a rehearsal is too large to be done within the request
     "AdminApi sqs:SendMessage SummaryQueue",  # a dead letter is put back
     "AdminApi sqs:SendMessage FeedbackQueue",
     "AutopayReconcile read RunsTable",  # the gateway has not said for a week: a person is asked

@@ -141,17 +141,3 @@ def test_unknown_rehearsals_and_roles_too_low(world):
     assert world.post("/v1/rehearsals", {"id": "reh_own", "days": 1}, token="local-operator", status=200) == made
     world.post("/v1/rehearsals", {"id": "reh_own", "days": 2}, token="local-operator", status=409)
     assert world.get("/v1/rehearsals/reh_own", token="local-viewer") == made
-
-
-def test_what_customers_pay_by_hand_is_only_in_the_forecasts_band(world):
-    """Due in four days and always paid two days late: expected on the sixth, charged never."""
-    customer = world.customer(terms_days=4)
-    for n in range(3):
-        world.invoice(customer, "10.00", on=f"2026-01-0{n + 1}")
-        world.pays(customer, "10.00", on=f"2026-01-{n + 7:02}")
-        world.to(f"2026-01-{n + 7:02}")
-    world.invoice(customer, "80.00")
-    run = ask(world, 14)["base"]
-    assert run["charges"]["count"] == 0
-    first, second = run["cash"]
-    assert (first["charged"], first["expected"], second["expected"]) == ({}, {"USD": "80.00"}, {"USD": "80.00"})
