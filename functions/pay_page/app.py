@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from functions.pay_page import forms
+from functions.pay_page import forms, unsubscribe
 from functions.pay_page.rendering import asset, pdf
 from functions.pay_page.requests import PageRequest, Unreadable, known_id, read_request
 from functions.pay_page.views import Answer, account_page, autopay_page, cards_page, message_page, result_page
@@ -66,6 +66,8 @@ HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {
     ("GET", "/pay/{token}/invoices/{file}"): _document,
     ("GET", "/pay/{token}/cards"): _cards,
     ("POST", "/pay/{token}/cards"): forms.card,
+    ("GET", "/pay/{token}/unsubscribe"): unsubscribe.ask,
+    ("POST", "/pay/{token}/unsubscribe"): unsubscribe.unsubscribe,
     ("GET", "/pay/{token}/autopay"): _autopay,
     ("POST", "/pay/{token}/autopay"): forms.autopay,
 }

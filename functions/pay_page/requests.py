@@ -7,6 +7,7 @@ import binascii
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from email import message_from_string
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -15,6 +16,7 @@ from shared.domain.errors import NotFound
 
 BODY_BYTES_MAX: Final = 64 * 1024  # a hundred invoices take six
 FIELDS_MAX: Final = 300
+PARTS_MAX: Final = 10  # of a form in parts: no page of ours sends any
 VALUE_CHARS_MAX: Final = 5_000
 TRAP: Final = "subject"  # a field that people do not see; who fills it is no person
 _DIGITS: Final = re.compile(r"(?:[0-9][ -]?){13,19}")
@@ -105,12 +107,29 @@ def _fields(event: Mapping[str, Any]) -> Fields:
     try:
         body = base64.b64decode(text, validate=True).decode() if event.get("isBase64Encoded") else str(text)
         body.encode()  # half characters could be shown to nobody
+        if (parts := _multipart(event, body)) is not None:
+            return Fields(parts)
         pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
     except (binascii.Error, ValueError):
         raise Unreadable("the form cannot be read") from None
     if any(len(value) > VALUE_CHARS_MAX or "\x00" in value for _, value in pairs):
         raise Unreadable("a field of the form is too long")
     return Fields(tuple(pairs))
+
+
+def _multipart(event: Mapping[str, Any], body: str) -> tuple[tuple[str, str], ...] | None:
+    """The fields of a form in parts, as a mail program may send its one click; None if it is a plain one."""
+    headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+    kind = headers.get("content-type", "")
+    if not kind.lower().startswith("multipart/form-data") or "\n" in kind:
+        return None
+    parts = [p for p in message_from_string(f"Content-Type: {kind}\n\n{body}").walk() if not p.is_multipart()]
+    if len(parts) > PARTS_MAX:
+        raise Unreadable("the form has too many parts")
+    return tuple(
+        (str(p.get_param("name", "", "content-disposition")), str(p.get_payload())[:VALUE_CHARS_MAX].strip())
+        for p in parts
+    )
 
 
 def _is_card_number(value: str) -> bool:

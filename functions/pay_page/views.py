@@ -115,12 +115,18 @@ def autopay_page(
 
 
 def message_page(
-    request: PageRequest, status: int, title: str, *paragraphs: str, back: bool = False, renew: bool = False
+    request: PageRequest,
+    status: int,
+    title: str,
+    *paragraphs: str,
+    back: bool = False,
+    renew: bool = False,
+    stop: bool = False,
 ) -> Answer:
     """A page that says one thing. It names nobody: who sees it may not be the customer."""
     return page(
         "message", status, home=request.home, root=request.root, title=title, paragraphs=paragraphs, back=back,
-        renew=renew,
+        renew=renew, stop=stop,
     )  # fmt: skip
 
 

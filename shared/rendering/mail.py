@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from types import TracebackType
 from typing import Final
 
@@ -62,6 +63,14 @@ def render_mail(template: MailTemplate, data: Mapping[str, object]) -> RenderedM
         text=BLANK_LINES.sub("\n\n", _rendered("text", template.text, values)).strip("\n") + "\n",
         html=_rendered("html", template.html, values),
     )
+
+
+def with_link(mail: RenderedMail, name: str, url: str) -> RenderedMail:
+    """The mail with a link at its end to what is too large to be attached."""
+    shown = f'<p style="margin:16px 24px;"><a href="{escape(url)}">{escape(name)}</a></p>'
+    before, end, after = mail.html.rpartition("</body>")
+    html = f"{before}{shown}{end}{after}" if end else f"{mail.html}{shown}"
+    return RenderedMail(mail.subject, f"{mail.text}\n{name}: {url}\n", html)
 
 
 def _subject(text: str) -> str:

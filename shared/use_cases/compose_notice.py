@@ -18,7 +18,7 @@ from shared.domain.policy import CustomerClass
 from shared.domain.service_steps import severity, step_date
 from shared.domain.settings import Settings
 from shared.ports import Attachment, Ports
-from shared.rendering.mail import RenderedMail, TemplateError
+from shared.rendering.mail import RenderedMail, TemplateError, with_link
 from shared.use_cases.expiring_cards import KIND as CARD_EXPIRING
 from shared.use_cases.expiring_cards import expires_first
 from shared.use_cases.lookups import class_of, open_invoices
@@ -27,9 +27,11 @@ from shared.use_cases.pay_links import new_link
 from shared.use_cases.render_document import document_key
 from shared.use_cases.summarize_account import said_of_account
 from shared.use_cases.templates import mail_of
+from shared.use_cases.unsubscribe import KINDS as UNSUBSCRIBABLE
 
 TEMPLATE = "template:"  # begins the kind of a notice that a trigger sends
 PAST_DUE_KINDS = ("past_due_1", "past_due_2", "past_due_3")
+ATTACHED_BYTES_MAX = 5_000_000  # of a PDF: 7 MB in a mail. SES takes 40, but many mailboxes nothing above 10
 ABOUT_MAX = 90  # invoices watched in the claim of a notice, the oldest due: a transaction holds 100 changes
 
 
@@ -51,13 +53,14 @@ class NotReady:
 class Composed:
     """`about` are invoices that must not change between this and the claim: nobody is chased after paying.
 
-    `link` is the pay link that the mail carries, to be stored with the claim.
+    `link` is the pay link that the mail carries, to be stored with the claim; `unsubscribe_url` is behind it.
     """
 
     mail: RenderedMail
     attachments: tuple[Attachment, ...] = ()
     about: tuple[Invoice, ...] = ()
     link: PayLink | None = None
+    unsubscribe_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +126,11 @@ def _invoice(notice: Notice, customer: Customer, settings: Settings, on: date, p
     pdf = ports.files.read(document_key(invoice.id))
     if pdf is None:
         return NotReady(invoice.id)
+    name = f"{invoice.number}.pdf"
     data = {**shared_data(customer, settings), "invoice": said_of_invoice(invoice)}
-    return _said(notice, customer, data, settings, ports, attachments=(Attachment(f"{invoice.number}.pdf", pdf),))
+    if len(pdf) > ATTACHED_BYTES_MAX:
+        return _said(notice, customer, data, settings, ports, linked=(name, invoice.id))
+    return _said(notice, customer, data, settings, ports, attachments=(Attachment(name, pdf),))
 
 
 def _past_due(notice: Notice, customer: Customer, settings: Settings, on: date, ports: Ports) -> Composition:
@@ -215,13 +221,20 @@ def _card(notice: Notice, customer: Customer, settings: Settings, on: date, port
 
 def _said(
     notice: Notice, customer: Customer, data: Mapping[str, object], settings: Settings, ports: Ports,
-    attachments: tuple[Attachment, ...] = (), about: tuple[Invoice, ...] = (),
+    attachments: tuple[Attachment, ...] = (), about: tuple[Invoice, ...] = (), linked: tuple[str, str] | None = None,
 ) -> Composed:  # fmt: skip
-    """The mail in its template's words, with a pay link of its own if these name one."""
+    """The mail in its template's words, with a pay link of its own if these name one.
+
+    `linked` is an invoice's PDF by its name and the invoice's id: it is linked to, whatever the template says.
+    """
     token, link = new_link(customer, settings, ports)
-    said = {**data, "pay_url": ports.pay_url(token)}
-    mail = mail_of(notice, said, customer.speaks(settings), settings, ports)
-    return Composed(mail, attachments, about, link if token in mail.html or token in mail.text else None)
+    url = ports.pay_url(token)
+    mail = mail_of(notice, {**data, "pay_url": url}, customer.speaks(settings), settings, ports)
+    if linked is not None:
+        mail = with_link(mail, linked[0], f"{url}/invoices/{linked[1]}.pdf")
+    unsubscribe = f"{url}/unsubscribe" if notice.kind in UNSUBSCRIBABLE else None
+    named = unsubscribe is not None or token in mail.html or token in mail.text
+    return Composed(mail, attachments, about, link if named else None, unsubscribe)
 
 
 def past_due(invoices: Iterable[Invoice], on: date) -> list[Invoice]:

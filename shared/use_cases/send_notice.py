@@ -106,6 +106,7 @@ def _hand_over(notice: Notice, composed: Composed, settings: Settings, ports: Po
     mail = Mail(
         notice_id=notice.id, sender=settings.business.email_from, to=notice.to or "", subject=composed.mail.subject,
         text=composed.mail.text, html=composed.mail.html, attachments=composed.attachments,
+        unsubscribe_url=composed.unsubscribe_url,
     )  # fmt: skip
     try:
         message_id = ports.mailer.send(mail)

@@ -187,6 +187,10 @@ EFFECTS = {
     "pay_page/app/card.json": lambda c: len(c.ports.store.list(PaymentMethod, "cus_acme").items) == 2,
     "pay_page/app/rules.json": lambda c: nothing(c),
     "pay_page/app/rule.json": lambda c: len(c.ports.store.get(AutopayList, "cus_acme").rules) == 1,
+    "pay_page/app/ask_to_unsubscribe.json": lambda c: nothing(c),
+    "pay_page/app/unsubscribe.json": lambda c: (
+        c.ports.store.get(Customer, "cus_acme").automations.account_summary is False
+    ),
     "pay_page/app/renew.json": lambda c: queued(c, "notice") == 1,
     "pay_page/app/style.json": lambda c: nothing(c),
     "past_due/sweep/tick.json": lambda c: queued(c, "assess") > 0,
