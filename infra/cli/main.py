@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 
-from infra.cli import cron, demo, export_rows, import_rows, seed_settings, serve
+from infra.cli import cron, demo, export_rows, import_rows, rehearse, seed_settings, serve
 from infra.cli.outcome import FAILED, OK, Refused
 
-COMMANDS = (demo, serve, import_rows, export_rows, cron, seed_settings)
+COMMANDS = (demo, serve, rehearse, import_rows, export_rows, cron, seed_settings)
 EPILOG = "Exit code: 0 success, 1 refused or failed, 2 wrong usage."
 
 

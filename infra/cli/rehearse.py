@@ -1,0 +1,187 @@
+"""`paidup rehearse`: what the next days would bring, with today's settings and with changed ones. PRODUCT 12."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from infra.cli.client import Api, LocalApi, add_server_options, ask, server
+from infra.cli.loading import load
+from infra.cli.outcome import Refused, Subparsers, instant, whole
+from shared.contracts.import_csv import ColumnMap, Kind
+from shared.domain.rehearsal import CATEGORIES, DAYS_MAX
+
+DAYS_DEFAULT: Final = 30
+WAIT_SECONDS_MAX: Final = 900  # for a rehearsal that the worker carries out
+PAUSE_SECONDS: Final = 2.0
+CUSTOMERS_MAX: Final = 1_000_000  # on this machine memory is the bound
+FILES: Final[tuple[Kind, ...]] = ("customers", "contracts", "usage", "invoices", "payments")  # in the order of loading
+
+
+def add_to(commands: Subparsers) -> None:
+    rehearse = commands.add_parser(
+        "rehearse",
+        help="see the next days before they happen",
+        description="Live through the next days on a copy that touches nothing: what would be billed, posted, mailed, "
+        "charged, chased and suspended. With --settings, also what would be different.",
+        epilog="An export holds no cards, so nothing is charged in one that is read from a folder. The folder has "
+        "customers.csv and any of contracts.csv, usage.csv, invoices.csv, payments.csv, settings.json (as GET "
+        "/v1/settings) and classes.json (as GET /v1/customer-classes).",
+    )
+    rehearse.add_argument(
+        "--days", type=whole(1, DAYS_MAX), default=DAYS_DEFAULT, metavar="N",
+        help=f"how far ahead, 1 to {DAYS_MAX} (default: {DAYS_DEFAULT})",
+    )  # fmt: skip
+    rehearse.add_argument("--settings", type=Path, metavar="JSON", help="a merge patch of the settings to compare with")
+    rehearse.add_argument("--classes", type=Path, metavar="JSON", help="parts of classes to compare with, by class id")
+    source = rehearse.add_mutually_exclusive_group()
+    source.add_argument(
+        "--export", type=Path, metavar="FOLDER", help="rehearse files of `paidup export` on this machine"
+    )
+    source.add_argument(
+        "--tables", action="store_true",
+        help="read the tables that the environment names (ACCOUNTS_TABLE, …) and rehearse on this machine",
+    )  # fmt: skip
+    rehearse.add_argument("--at", type=instant, metavar="INSTANT", help="when an export is from (default: now)")
+    rehearse.add_argument("--json", action="store_true", help="print everything as JSON")
+    add_server_options(rehearse)
+    rehearse.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    body: dict[str, Any] = {"days": arguments.days}
+    for name in ("settings", "classes"):
+        if (file := getattr(arguments, name)) is not None:
+            body[name] = _json_of(file)
+    if arguments.export is not None:
+        with _exported(arguments.export, arguments.at or datetime.now(UTC)) as ports:
+            found = _here(body, ports)
+    elif arguments.tables:
+        from shared.bootstrap import ports as live  # opens no client before it is used
+
+        found = _here(body, live())
+    else:
+        with server(arguments) as api:
+            found = asked_of(api, body)
+    if arguments.json:
+        print(json.dumps(found))
+    else:
+        show(found, arguments.days, Console())
+
+
+def asked_of(api: Api, body: Mapping[str, Any], sleep: Callable[[float], None] = time.sleep) -> dict[str, Any]:
+    """The result of a running Paidup, which may take its time. Raises Refused."""
+    found: dict[str, Any] = ask(api, "POST", "/v1/rehearsals", body)
+    for _ in range(int(WAIT_SECONDS_MAX / PAUSE_SECONDS)):
+        if found["status"] != "pending":
+            break
+        sleep(PAUSE_SECONDS)
+        found = ask(api, "GET", f"/v1/rehearsals/{found['id']}")
+    if found["status"] != "done":
+        why = found["reason"] or f"it is not done yet: ask for /v1/rehearsals/{found['id']} later"
+        raise Refused(f"the rehearsal is {found['status']}: {why}")
+    return found
+
+
+def _here(body: Mapping[str, Any], ports: Any) -> dict[str, Any]:
+    """The result, of a company of any size, computed by this process. Raises Refused."""
+    from functions.rehearsal.rehearse import check_changes, rehearse
+    from shared.domain.errors import DomainError
+    from shared.domain.rehearsal import Rehearsal
+
+    texts = {name: json.dumps(body[name]) for name in ("settings", "classes") if name in body}
+    asked = Rehearsal("reh_here", body["days"], **texts)
+    try:
+        check_changes(asked, ports)
+        return rehearse(asked, ports, CUSTOMERS_MAX)
+    except DomainError as wrong:
+        raise Refused(str(wrong)) from None
+
+
+@contextmanager
+def _exported(folder: Path, at: datetime) -> Iterator[Any]:
+    """The ports of a world in memory into which a folder was loaded. Raises Refused."""
+    from infra.local.app import LocalClient  # here, so that the other ways start without the local cloud
+    from infra.local.cloud import LocalCloud
+
+    if not (folder / "customers.csv").is_file():
+        raise Refused(f"{folder} holds no customers.csv")
+    with LocalCloud("memory", at) as cloud:
+        api = LocalApi(LocalClient(cloud))
+        if (classes := folder / "classes.json").is_file():
+            for each in _json_of(classes)["items"]:
+                body = {key: value for key, value in each.items() if key != "version"}
+                ask(api, "PUT", f"/v1/customer-classes/{each['id']}", body)
+        for kind in FILES:
+            if (folder / f"{kind}.csv").is_file():
+                _load(kind, folder / f"{kind}.csv", api)
+        if (settings := folder / "settings.json").is_file():
+            ask(api, "PATCH", "/v1/settings", {k: v for k, v in _json_of(settings).items() if k != "version"})
+        yield cloud.ports
+
+
+def _load(kind: Kind, file: Path, api: Api) -> None:
+    with file.open("rb") as stream:
+        report = load(kind, stream, ColumnMap(), api)
+    if report.errors:
+        first = report.errors[0]
+        raise Refused(f"{file.name}, row {first.row}: {first.field} {first.message}; {len(report.errors)} in all")
+
+
+def _json_of(file: Path) -> Any:
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except OSError as missing:
+        raise Refused(f"{file} cannot be read: {missing.strerror}") from None
+    except ValueError:
+        raise Refused(f"{file} is not JSON") from None
+    if not isinstance(found, dict):
+        raise Refused(f"{file} must hold a JSON object")
+    return found
+
+
+# ---- showing ----------------------------------------------------------------------------------------------------
+
+
+def show(found: Mapping[str, Any], days: int, console: Console) -> None:
+    base, changed = found["base"], found["changed"]
+    table = Table(title=f"The next {days} days, from {base['from']}", title_justify="left")
+    table.add_column("")
+    for heading in ("as set", "changed", "more", "less") if changed else ("as set",):
+        table.add_column(heading, justify="right")
+    for category in CATEGORIES:
+        cells = [str(base[category]["count"])]
+        if changed:
+            apart = found["difference"][category]
+            cells += [str(changed[category]["count"]), f"+{apart['added']}", f"-{apart['removed']}"]
+        table.add_row(category, *cells)
+        for word in sorted({*base[category]["by"], *(changed[category]["by"] if changed else ())}):
+            runs = (base, changed) if changed else (base,)
+            table.add_row(f"  {word}", *(str(run[category]["by"].get(word, 0)) for run in runs))
+    console.print(table)
+    for name, run in (("as set", base), ("changed", changed)):
+        if run:
+            _show_cash(name, run, console)
+    for failure in base["failures"]:
+        console.print(f"Not billed: {failure['customer_id']}: {failure['message']}", markup=False, highlight=False)
+
+
+def _show_cash(name: str, run: Mapping[str, Any], console: Console) -> None:
+    table = Table(title=f"Cash by then, {name}", title_justify="left")
+    for heading in ("through", "", "charged", "low", "expected", "high"):
+        table.add_column(heading, justify="left" if heading in ("through", "") else "right")
+    for week in run["cash"]:
+        for currency in sorted({c for part in ("charged", "low", "expected", "high") for c in week[part]}):
+            cells = (week[part].get(currency, "0") for part in ("charged", "low", "expected", "high"))
+            table.add_row(week["on"], currency, *cells)
+    if table.row_count:
+        console.print(table)

@@ -1,0 +1,81 @@
+"""`paidup rehearse`, against a running server and on a folder of files."""
+
+from __future__ import annotations
+
+import json
+from threading import Thread
+
+import pytest
+
+from infra.cli.main import main
+from infra.local.app import App
+from infra.local.cloud import LocalCloud
+from infra.local.server import Server
+from tests.integration.world import World
+
+SWITCH_ON = {"bill_run": {"enabled": True, "auto_post": True, "gate": "all"}}
+CUSTOMERS = "id,name,email,automations.enabled\ncus_a,Acme,ap@acme.example,true\n"
+CONTRACTS = (
+    "id,customer_id,name,start_date,bill_cycle_day,charges.id,charges.name,charges.type,charges.amount,charges.interval\n"
+    "con_a,cus_a,IT,2026-01-01,2,chg_a,Support,recurring,100.00,month\n"
+)
+
+
+@pytest.fixture
+def url(wiring):
+    with LocalCloud("memory", wiring=wiring) as cloud:
+        server = Server(App(cloud), port=0)
+        world = World(cloud)
+        world.contract(world.customer(), day=2)
+        thread = Thread(target=server.serve)
+        thread.start()
+        yield server.url
+        server.stop()
+        thread.join()
+
+
+@pytest.fixture
+def patch(tmp_path):
+    file = tmp_path / "patch.json"
+    file.write_text(json.dumps(SWITCH_ON))
+    return str(file)
+
+
+def test_a_running_paidup_is_asked_and_the_difference_shown(url, patch, capsys):
+    assert main(["rehearse", "--days", "3", "--settings", patch, "--url", url, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["base"]["invoices"]["count"], found["changed"]["invoices"]["count"]) == (0, 2)
+    assert main(["rehearse", "--days", "3", "--settings", patch, "--url", url]) == 0
+    shown = capsys.readouterr().out
+    assert "The next 3 days" in shown
+    assert "+2" in shown
+
+
+def test_a_patch_that_could_not_be_saved_is_refused_in_the_servers_words(url, tmp_path, capsys):
+    bad = tmp_path / "bad.json"
+    bad.write_text('{"bill_run": {"schedule": "never"}}')
+    assert main(["rehearse", "--settings", str(bad), "--url", url]) == 1
+    assert "settings.bill_run.schedule" in capsys.readouterr().err
+
+
+def test_a_folder_of_exported_files_is_rehearsed_here(tmp_path, patch, capsys):
+    (tmp_path / "customers.csv").write_text(CUSTOMERS)
+    (tmp_path / "contracts.csv").write_text(CONTRACTS)
+    (tmp_path / "settings.json").write_text(json.dumps(SWITCH_ON))
+    assert main(["rehearse", "--days", "40", "--export", str(tmp_path), "--at", "2026-01-01T00:00:00Z", "--json"]) == 0
+    invoices = json.loads(capsys.readouterr().out)["base"]["invoices"]["items"]
+    assert [(i["invoice_date"], i["total"]) for i in invoices] == [
+        ("2026-01-01", "3.23"), ("2026-01-02", "100.00"), ("2026-02-02", "100.00"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", [["--days", "0"], ["--days", "91"], ["--tables", "--export", "x"]])
+def test_wrong_usage_ends_with_two(wrong, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["rehearse", *wrong])
+    assert ended.value.code == 2
+
+
+def test_a_folder_without_customers_is_refused(tmp_path, capsys):
+    assert main(["rehearse", "--export", str(tmp_path)]) == 1
+    assert "customers.csv" in capsys.readouterr().err
