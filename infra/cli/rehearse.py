@@ -98,8 +98,8 @@ def _here(body: Mapping[str, Any], ports: Any) -> dict[str, Any]:
     from shared.domain.errors import DomainError
     from shared.domain.rehearsal import Rehearsal
 
-    texts = {name: json.dumps(body[name]) for name in ("settings", "classes") if name in body}
-    asked = Rehearsal("reh_here", body["days"], **texts)
+    settings, classes = (json.dumps(body[name]) if name in body else None for name in ("settings", "classes"))
+    asked = Rehearsal("reh_here", body["days"], settings=settings, classes=classes)
     try:
         check_changes(asked, ports)
         return rehearse(asked, ports, CUSTOMERS_MAX)
