@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter
@@ -16,6 +16,7 @@ from shared.contracts.api_classes import ClassBody
 from shared.contracts.api_customers import CustomerBody
 from shared.contracts.api_rehearsals import RehearsalAnswer
 from shared.contracts.api_settings import SettingsBody
+from shared.contracts.api_warnings import WARNINGS
 
 REFERENCE: Final = "#/components/schemas/{model}"
 Schemas = dict[str, Any]
@@ -28,6 +29,7 @@ class Mirror:
     name: str
     body: type[BaseModel]
     more: Mapping[str, Any]
+    at_times: Mapping[str, Any] = field(default_factory=dict)  # what the answer only sometimes has
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,12 @@ ID: Final = {"id": {"type": "string"}}
 CUSTOMER: Final = Mirror("CustomerAnswer", CustomerBody, {**ID, **VERSION})
 SERVED: Final = Mirror("ServedCustomerAnswer", CustomerBody, {**ID, **VERSION, "service": {"type": "string"}})
 CLASS: Final = Mirror("CustomerClassAnswer", ClassBody, {**ID, **VERSION})
+WARNED: Final = {"warnings": WARNINGS}
+SAVED_CLASS: Final = Mirror("SavedClassAnswer", ClassBody, {**ID, **VERSION}, WARNED)
 EFFECTS: Final = {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}
 SETTINGS: Final = Mirror("SettingsAnswer", SettingsBody, VERSION)
-CHANGED_SETTINGS: Final = Mirror("ChangedSettingsAnswer", SettingsBody, {**VERSION, "effects": EFFECTS})
-DRY_RUN: Final = {"type": "object", "required": ["effects"], "properties": {"effects": EFFECTS}}
+CHANGED_SETTINGS: Final = Mirror("ChangedSettingsAnswer", SettingsBody, {**VERSION, "effects": EFFECTS}, WARNED)
+DRY_RUN: Final = {"type": "object", "required": ["effects"], "properties": {"effects": EFFECTS, **WARNED}}
 
 # One shape, or several of which the answer has one.
 ANSWERS: Final[Mapping[str, tuple[Any, ...]]] = {
@@ -57,9 +61,9 @@ ANSWERS: Final[Mapping[str, tuple[Any, ...]]] = {
     "GET /v1/audit": (Many(r.AuditEntryAnswer),),
     "GET /v1/audit/verify": (r.VerifiedAnswer,),
     "GET /v1/customer-classes": (Many(CLASS),),
-    "POST /v1/customer-classes": (CLASS,),
+    "POST /v1/customer-classes": (SAVED_CLASS,),
     "GET /v1/customer-classes/{class_id}": (CLASS,),
-    "PUT /v1/customer-classes/{class_id}": (CLASS, a.PolicyPreviewAnswer),
+    "PUT /v1/customer-classes/{class_id}": (SAVED_CLASS, a.PolicyPreviewAnswer),
     "GET /v1/customers": (Many(CUSTOMER),),
     "POST /v1/customers": (CUSTOMER,),
     "GET /v1/customers/{customer_id}": (CUSTOMER,),
@@ -179,5 +183,6 @@ def _mirrored(shape: Mirror) -> dict[str, Any]:
     made = shape.body.model_json_schema(ref_template=REFERENCE)
     made["properties"] = {**made["properties"], **shape.more}
     made["required"] = sorted(made["properties"])
+    made["properties"] |= shape.at_times
     made["title"] = shape.name
     return made

@@ -11,10 +11,12 @@ from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_classes import ClassBody, class_json, class_version, read_class
 from shared.contracts.api_effects import effects_json
 from shared.contracts.api_fields import id_of, refuse
+from shared.contracts.api_warnings import warnings_json
 from shared.domain.policy import DEFAULT_CLASS, DEFAULT_CLASS_ID, CustomerClass
+from shared.domain.policy_lint import lint_class
 from shared.ports import Page, Ports
 from shared.use_cases.classes import create_class, put_class
-from shared.use_cases.lookups import class_of
+from shared.use_cases.lookups import class_of, settings_of
 from shared.use_cases.preview_class import preview_class
 
 router = new_router()
@@ -51,7 +53,7 @@ def get_class(call: Call[Any], class_id: str) -> Answer:
 def post_class(call: Call[ClassBody]) -> Answer:
     """Create a class; what is left out takes its default. The standard class too, until somebody has saved it."""
     made = create_class(read_class(call.body, call.ports.ids.new("cls_")), call.ports)
-    return Answer(201 if made.fresh else 200, class_json(made.entity))
+    return Answer(201 if made.fresh else 200, _saved(made.entity, call.ports))
 
 
 @endpoint(router, "PUT", "/v1/customer-classes/<class_id>", body=ClassBody, filters={"dry_run": boolean})
@@ -72,4 +74,9 @@ def replace_class(call: Call[ClassBody], class_id: str) -> Answer:
     if call.query.get("dry_run", False):
         return Answer(200, effects_json(preview_class(class_id, edit, call.ports)))
     done = put_class(class_id, edit, call.ports)
-    return Answer(201 if done.fresh else 200, class_json(done.entity))
+    return Answer(201 if done.fresh else 200, _saved(done.entity, call.ports))
+
+
+def _saved(its_class: CustomerClass, ports: Ports) -> dict[str, Any]:
+    """With what of it is hardly meant, if anything is."""
+    return {**class_json(its_class), **warnings_json(lint_class(its_class, settings_of(ports)))}

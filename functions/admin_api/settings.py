@@ -17,6 +17,8 @@ from shared.contracts.api_settings import (
     settings_tree,
     settings_version,
 )
+from shared.contracts.api_warnings import warnings_json
+from shared.domain.policy_lint import lint_settings
 from shared.domain.settings import Settings, SettingsChange
 from shared.use_cases.change_settings import change_settings, keep_logo
 from shared.use_cases.lookups import settings_of
@@ -45,7 +47,8 @@ def patch_settings(call: Call[Any]) -> Answer:
 
     done = change_settings(edit, call.ports, by=call.caller.id, show=settings_tree, dry_run=dry_run)
     effects = {"effects": done.effects}
-    return Answer(200, effects if dry_run else {**settings_json(done.settings), **effects})
+    warnings = warnings_json(lint_settings(done.after, call.ports.clock.now()))
+    return Answer(200, {**(effects if dry_run else {**settings_json(done.settings), **effects}), **warnings})
 
 
 @endpoint(router, "GET", "/v1/settings/history", filters=PAGING)

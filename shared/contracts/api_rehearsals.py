@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NotRequired
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from typing_extensions import TypedDict
 
+from shared.contracts.api_answers import MoneyByCurrency
 from shared.contracts.api_business import new_logo
 from shared.contracts.api_classes import ClassBody, class_json, read_class
 from shared.contracts.api_fields import Body, Instant, RehearsalId, read_body, refuse, rfc3339
@@ -87,6 +88,10 @@ def _replaced(tree: Any, part: Any) -> Any:
 class CategoryAnswer(TypedDict):
     count: int
     by: dict[str, int]
+    totals: NotRequired[MoneyByCurrency]  # of invoices and fees
+    collected: NotRequired[MoneyByCurrency]  # of charges
+    added: NotRequired[int]  # of a difference
+    removed: NotRequired[int]
     partial: bool
     items: list[dict[str, Any]]
 

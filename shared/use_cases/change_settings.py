@@ -32,6 +32,7 @@ class SettingsChanged:
 
     settings: Settings
     effects: dict[Automation, int]
+    after: Settings  # what they are, or with a dry run would be
 
 
 def change_settings(
@@ -53,13 +54,13 @@ def change_settings(
         _check_templates(after.automations.past_due, ports)
         _check_logo(before, after, ports)
         if dry_run or after == before:
-            return SettingsChanged(before, effects_of(before, after, ports))
+            return SettingsChanged(before, effects_of(before, after, ports), after)
         try:
             ports.store.commit(*_changes(before, after, by, show, ports))
         except Conflict:
             continue
         saved = replace(after, version=before.version + 1)
-        return SettingsChanged(saved, effects_of(before, saved, ports))
+        return SettingsChanged(saved, effects_of(before, saved, ports), saved)
     raise Unavailable("the settings kept changing")
 
 

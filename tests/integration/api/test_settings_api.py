@@ -214,3 +214,14 @@ def test_a_wrong_setting_is_named_and_nothing_changes(api, patch, field):
 def test_auto_post_cannot_be_taken_away_from_under_auto_email(api):
     assert api.patch("/v1/settings", {"bill_run": {"auto_post": True, "auto_email": True}}).status == 200
     assert api.patch("/v1/settings", {"bill_run": {"auto_post": False}}).fields == ["bill_run.auto_email"]
+
+
+def test_what_is_saved_and_hardly_meant_is_answered_with_a_warning(api):
+    night = {"business": {"timezone": "Europe/Berlin"}, "bill_run": {"schedule": "30 2 * * *"}}
+    (warning,) = api.patch("/v1/settings", night).json["warnings"]
+    assert (warning["field"], warning["code"]) == ("bill_run.schedule", "schedule_on_clock_change")
+    assert "Europe/Berlin" in warning["message"]
+    assert api.patch("/v1/settings?dry_run=true", {"bill_run": {"schedule": "0 4 * * *"}}).json == {"effects": {}}
+    made = api.post("/v1/customer-classes", {"id": "cls_w", "name": "W", "regular": {"suspend_after_days": 2}})
+    assert [w["field"] for w in made.json["warnings"]] == ["regular.suspend_after_days"]
+    assert "warnings" not in api.put("/v1/customer-classes/cls_w", {"name": "W"}).json
