@@ -99,6 +99,8 @@ COMPILE_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 
 lock: $(INSTALLED)  ## pin again after editing a .in file; UPGRADE=1 for the newest of everything
 	$(COMPILE_LOCK) $(if $(UPGRADE),--upgrade) -o requirements/dev.txt requirements/dev.in
 	$(COMPILE_LOCK) $(if $(UPGRADE),--upgrade) -o requirements/sam.txt requirements/sam.in
+	$(COMPILE_LOCK) $(if $(UPGRADE),--upgrade) -o requirements/ministack.txt requirements/ministack.in
+	$(COMPILE_LOCK) $(if $(UPGRADE),--upgrade) -o requirements/runtime.txt requirements/runtime.in
 	for layer in $(LAYERS); do \
 	  $(COMPILE_LOCK) --upgrade -c requirements/dev.txt \
 	    -o infra/layers/$$layer/requirements.txt infra/layers/$$layer/requirements.in; done
@@ -129,6 +131,7 @@ PRECOMPILE = $(PY313) -m compileall -q -f --invalidation-mode unchecked-hash -s 
 
 .PHONY: build app has-python313
 build: app $(LAYERS:%=$(DIST)/%.stamp)  ## what `sam deploy` uploads; ARCH=arm64 or x86_64
+	@$(BIN)/python -m infra.deployed.bundles $(ARCH)
 
 has-python313:
 	@$(PY313) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || { \
@@ -155,6 +158,38 @@ $(DIST)/%.stamp: infra/layers/%/requirements.txt Makefile $(INSTALLED) | has-pyt
 	  -o -path '*.dist-info/REQUESTED' -o -path '*.dist-info/uv_*' \) -delete
 	$(call PRECOMPILE,$(DIST)/layers/$*,/opt)
 	touch $@
+
+# ---- deployed to a stand-in ---------------------------------------------------------------------
+HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+PORT      ?= 4566
+
+# Functions run in ministack's own interpreter, so that has to be the runtime's Python.
+.local/ministack.stamp: requirements/ministack.txt $(INSTALLED) | has-python313
+	@mkdir -p .local
+	@echo "Making .local/ministack (once) ..."
+	@$(BIN)/uv venv --quiet --clear --python $(PY313) .local/ministack
+	@$(BIN)/uv pip install --quiet --python .local/ministack --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+.local/runtime.stamp: requirements/runtime.txt $(INSTALLED) | has-python313
+	@mkdir -p .local
+	@$(BIN)/uv venv --quiet --clear --python $(PY313) .local/runtime
+	@$(BIN)/uv pip install --quiet --python .local/runtime --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+.PHONY: check-bundles
+check-bundles: .local/runtime.stamp  ## build twice and compare, start every function from its bundle alone, time it
+	@$(MAKE) --no-print-directory build ARCH=$(HOST_ARCH)
+	@$(MAKE) --no-print-directory app $(LAYERS:%=dist/again/%.stamp) ARCH=$(HOST_ARCH) DIST=dist/again
+	diff -r dist/$(HOST_ARCH)/app dist/again/app && diff -r dist/$(HOST_ARCH)/layers dist/again/layers
+	@rm -rf dist/again
+	$(BIN)/python -m infra.deployed.bundles $(HOST_ARCH) --python $$($(PY313) -c 'import sys; print(sys.executable)') \
+	  --runtime .local/runtime/bin/python
+
+.PHONY: deploy-local
+deploy-local: .local/sam.stamp .local/ministack.stamp  ## deploy to a stand-in for AWS on loopback and run a month through it; PORT
+	@$(MAKE) --no-print-directory build ARCH=$(HOST_ARCH)
+	$(BIN)/python -m infra.deployed --port $(PORT)
 
 .PHONY: deploy
 deploy: build .local/sam.stamp  ## to your own AWS account, after asking

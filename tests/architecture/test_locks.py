@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DEVELOPERS = ROOT / "requirements" / "dev.txt"
 LAYERS = sorted((ROOT / "infra" / "layers").glob("*/requirements.txt"))
-LOCKS = [*LAYERS, DEVELOPERS, ROOT / "requirements" / "sam.txt"]
+APART = [ROOT / "requirements" / f"{name}.txt" for name in ("sam", "ministack", "runtime")]
+LOCKS = [*LAYERS, DEVELOPERS, *APART]
 
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+)( ; .+)? \\$")
 

@@ -1,0 +1,1 @@
+"""The stack deployed for real to a stand-in for AWS on loopback, and looked at from outside."""

@@ -1,0 +1,53 @@
+"""`make deploy-local`: deploy the stack to ministack on loopback, run a month of a small company through it, tell."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from infra.deployed import ministack
+from infra.deployed.smoke import smoke
+from infra.deployed.stack import Deployed, DeployFailed, deploy, host_arch
+from infra.deployed.table import Checks
+from infra.deployed.template import rewrites, rewritten
+
+ROOT = Path(__file__).resolve().parents[2]
+CLOUD = ROOT / ".local" / "cloud"
+
+
+def write_template() -> None:
+    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    changes = rewrites(ROOT, host_arch())
+    for change in changes:
+        print(f"  rewritten for the stand-in: {change.why}")
+    (CLOUD / "template.yaml").write_text(rewritten(text, changes), encoding="utf-8")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m infra.deployed", description=__doc__)
+    parser.add_argument("--port", type=int, default=4566, help="loopback port of ministack (default: 4566)")
+    port = parser.parse_args().port
+    checks = Checks()
+    try:
+        _run(port, checks)
+    except (ministack.NotStarted, DeployFailed, LookupError) as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    finally:
+        print(f"\n{checks.table()}", flush=True)
+    return 1 if checks.failed else 0
+
+
+def _run(port: int, checks: Checks) -> None:
+    CLOUD.mkdir(parents=True, exist_ok=True)
+    with ministack.running(ROOT / ".local" / "ministack", CLOUD / "ministack.log", port):
+        print(f"ministack answers on port {port}; its log is .local/cloud/ministack.log")
+        with checks.step("sam deploy"):
+            write_template()
+            deploy(ROOT, port)
+        smoke(Deployed(port), checks)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
