@@ -40,7 +40,7 @@ def rewrites(root: Path, arch: str) -> tuple[Rewrite, ...]:
         ),
         Rewrite(
             "ministack asks for the right to mail on `*`, not on the identity",
-            r"(?<=Action: \[ses:SendEmail, ses:SendRawEmail\]\n)( +)Resource:\n( +- !Sub 'arn:.*:ses:.*'\n)+",
+            r"(Action: \[ses:SendEmail[^\]]*\]\n +)Resource:\n( +- !Sub 'arn:.*:ses:.*'\n)+",
             r"\1Resource: '*'" + "\n",
         ),
     )
