@@ -85,6 +85,10 @@ bench: $(INSTALLED)  ## what an invoice costs: CPU, AWS calls, DynamoDB's units
 bench-documents: $(INSTALLED)  ## what a PDF, an e-invoice and a mail cost: CPU
 	$(BIN)/python -m benchmarks.documents
 
+.PHONY: bench-mail
+bench-mail: $(INSTALLED)  ## what a mail costs, from its message to its mark: CPU
+	$(BIN)/python -m benchmarks.mail
+
 # ---- documents that are made --------------------------------------------------------------------
 .PHONY: access
 access: $(INSTALLED)  ## write docs/ACCESS.md, the table of routes and roles

@@ -137,3 +137,59 @@ def test_an_address_that_is_no_longer_good_stops_nothing(world, acme, end):
         url = url.replace("/unsubscribe", "x/unsubscribe")
     assert Browser(world.cloud).post(url, ONE_CLICK).status == (404 if end == "forged" else 410)
     assert world.get("/v1/customers/cus_acme")["automations"]["account_summary"] is None
+
+
+# ---- names that would break out of a header ---------------------------------------------------------------------
+
+BREAKING = "Eve\r\nBcc: everyone@example.com"
+NAMES = {
+    "customer's name": lambda w: w.patch("/v1/customers/cus_acme", {"name": BREAKING}, status=422),
+    "customer's address": lambda w: w.patch("/v1/customers/cus_acme", {"email": BREAKING}, status=422),
+    "business's name": lambda w: w.patch("/v1/settings", {"business": {"name": BREAKING}}, status=422),
+    "sender": lambda w: w.patch("/v1/settings", {"business": {"email_from": BREAKING}}, status=422),
+    "number": lambda w: w.post(
+        "/v1/invoices",
+        {"customer_id": "cus_acme", "type": "regular", "lines": [{"name": "W", "amount": "1.00"}], "number": BREAKING},
+        status=422,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_line_break_in_a_name_is_refused_with_its_field_before_it_gets_near_a_mail(world, acme, name):
+    problem = NAMES[name](world)
+    assert len(problem["errors"]) == 1
+
+
+def test_a_line_break_in_an_admin_s_subject_adds_no_header(world, acme):
+    said = {"subject": "Hello\r\nBcc: everyone@example.com", "text": "x", "html": "<p>x</p>"}
+    world.put("/v1/templates/invoice", said)
+    world.invoice(acme)
+    world.rest()
+    (mail,) = world.emails()
+    found = headers(world, mail)
+    assert found["Bcc"] is None
+    assert found["Subject"] == "Hello Bcc: everyone@example.com"
+
+
+# ---- by run -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("paid_first", [False, True], ids=["before the payment run", "after the payment run"])
+def test_a_run_s_invoices_are_mailed_in_one_batch_before_or_after_the_payment_run(world, acme, paid_first):
+    world.post("/v1/customer-classes", {"id": "cls_now", "name": "Now", "regular": {"terms_days": 0}})
+    world.patch("/v1/customers/cus_acme", {"class_id": "cls_now"})
+    world.settings(automations={"send_new_invoices": {"enabled": False}})
+    world.card(acme)
+    world.contract(acme)
+    run = world.post("/v1/bill-runs", {"auto_post": False})["id"]
+    world.settle()
+    world.post(f"/v1/bill-runs/{run}/post")
+    steps = [lambda: world.post(f"/v1/bill-runs/{run}/send"), lambda: world.post("/v1/payment-runs", {})]
+    for step in reversed(steps) if paid_first else steps:
+        step()
+        world.settle()
+    (mail,) = [m for m in world.emails() if m["attachments"]]
+    owed = "0.00" if paid_first else "100.00"
+    assert f"To pay: USD {owed}" in mail["text"]
+    assert world.get(f"/v1/bill-runs/{run}")["counts"]["emailed"] == 1
