@@ -127,6 +127,7 @@ def field_errors(wrong: ValidationError) -> list[FieldError]:
 _TAGS: Final = frozenset(
     {"recurring", "usage", "one_time", "send_template", "late_fee", "suspend", "emit_event", "task"}
 )
+_ONE_VARIANT: Final = frozenset({"add"})  # a field that holds one of them; elsewhere they are in lists
 _FIELD_CHARS_MAX: Final = 60  # of one part of a path: the sender chooses the names of unknown fields
 
 
@@ -136,15 +137,16 @@ def harmless(text: str) -> str:
 
 
 def _path(loc: tuple[int | str, ...]) -> str:
-    path, after_index = "", False
+    path, before_tag = "", False
     for part in loc:
         if isinstance(part, int):
-            path, after_index = f"{path}[{part}]", True
-            continue
-        if not (after_index and part in _TAGS):
+            path, before_tag = f"{path}[{part}]", True
+        elif before_tag and part in _TAGS:
+            before_tag = False
+        else:
             name = harmless(part)
             path = f"{path}.{name}" if path else name
-        after_index = False
+            before_tag = path in _ONE_VARIANT
     return path or "body"
 
 

@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 
 from shared import ports as p
 from shared.domain.account_summary import (
+    Balance,
     Movement,
     MovementKind,
     Statement,
@@ -194,7 +195,7 @@ def said_of_account(notice: Notice, customer: Customer, settings: Settings, port
     on = local_date(datetime.fromisoformat(notice.episode), zone) if notice.by_hand is False else None
     on = on or local_date(notice.through_at or notice.created_at, zone)
     blank = {"invoices": [], "totals": [], "more": 0, "credits": [], "since": None, "balances": [], "transactions": []}
-    said = _transactions(notice, zone, ports) if form == "recent_transactions" else _open(notice, on, ports)
+    said = _transactions(notice, customer, zone, ports) if form == "recent_transactions" else _open(notice, on, ports)
     return {**blank, "as_of": str(on), "format": form, **said}
 
 
@@ -222,8 +223,9 @@ def _invoice(invoice: Invoice, on: date) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _transactions(notice: Notice, zone: str, ports: Ports) -> dict[str, object]:
+def _transactions(notice: Notice, customer: Customer, zone: str, ports: Ports) -> dict[str, object]:
     told = account_statement(notice, ports)
+    balances = told.balances or (Balance(customer.currency, 0, 0),)  # sent although empty: it says so
     return {
         "since": str(local_date(told.since_at, zone)) if told.since_at else None,
         "balances": [
@@ -231,7 +233,7 @@ def _transactions(notice: Notice, zone: str, ports: Ports) -> dict[str, object]:
                 "currency": b.currency, "opening": format_minor(b.opening_minor, b.currency),
                 "closing": format_minor(b.closing_minor, b.currency),
             }
-            for b in told.balances
+            for b in balances
         ],
         "transactions": [_transaction(m, zone) for m in told.movements],
     }  # fmt: skip

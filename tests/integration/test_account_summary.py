@@ -20,7 +20,7 @@ from shared.use_cases.adjust_invoice import adjust_invoice
 from shared.use_cases.apply_credit import apply_credit
 from shared.use_cases.record_payment import ManualPayment, record_payment
 from shared.use_cases.refund_payment import refund_payment
-from shared.use_cases.summarize_account import account_statement, summarize_account
+from shared.use_cases.summarize_account import account_statement, said_of_account, summarize_account
 from shared.use_cases.sweep_summaries import keep_schedule, sweep_summaries
 from shared.use_cases.void_invoice import void_invoice
 from tests.integration.stage import Stage
@@ -113,6 +113,14 @@ def test_missed_occurrences_collapse_into_the_latest(monkeypatch):
     (notice,) = summaries(stage)
     assert notice.episode == "2026-02-09T08:00:00+00:00"
     assert sweep_summaries(stage.ports) == 0
+
+
+def test_a_summary_sent_with_nothing_to_say_still_says_what_is_owed():
+    stage = summarizing()
+    customer = stage.customer(currency="JPY")
+    empty = Notice("ntc_1", customer.id, "account_summary", customer.id, "2026-02-01T08:00:00+00:00", stage.clock.now())
+    said = said_of_account(empty, customer, ON, stage.ports)
+    assert (said["balances"], said["transactions"]) == ([{"currency": "JPY", "opening": "0", "closing": "0"}], [])
 
 
 def test_a_sweep_that_dies_after_asking_asks_again_to_no_effect():

@@ -160,3 +160,11 @@ def test_the_status_is_that_of_the_local_date(api):
     api.customer(timezone="Pacific/Auckland")  # at noon UTC on 1 January it is the 2nd there
     made = api.made(PATH, {**CONTRACT, "start_date": "2025-01-01", "billing_starts_on": None, "end_date": "2026-01-02"})
     assert made["status"] == "ended"
+
+
+@pytest.mark.parametrize("field", ["z", "usage", "recurring", "add"])
+def test_a_wrong_field_of_a_charge_that_is_added_is_named_by_its_path(api, field):
+    api.customer()
+    api.made(PATH, CONTRACT)
+    added = {"add": {**RECURRING, "id": "chg_9", field: 1}, "effective_on": "2026-02-15"}
+    assert api.post("/v1/contracts/con_1/changes", added).fields == [f"add.{field}"]
