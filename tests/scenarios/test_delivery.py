@@ -8,6 +8,7 @@ import pytest
 from pypdf import PdfReader
 
 from shared.use_cases import print_batch
+from tests.integration.browser import Browser
 
 SUMMARY = {"enabled": True, "schedule": "0 8 1 * *"}
 
@@ -88,6 +89,24 @@ def test_transactions_carry_the_last_balance_on_and_close_on_the_balance_of_the_
 
 def moves(mail):
     return [x for x in lines(mail) if x.startswith(("Opening", "- 2", "Closing"))]
+
+
+@pytest.mark.parametrize("form", ["open_invoices", "recent_transactions"])
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_a_summary_carries_a_link_to_the_customer_s_own_page(world, form, language):
+    begin(world, format=form)
+    acme, other = world.customer(language=language, name="Acme Ltd"), world.customer()
+    for customer, number in ((acme, "A-1"), (other, "B-1")):
+        world.invoice(customer, number=number)
+    world.to("2026-02-01T08:30:00Z")
+    address = world.get(f"/v1/customers/{acme}")["email"]
+    (mail,) = [m for m in world.emails(address) if not m["attachments"]]
+    (link,) = {line for line in lines(mail) if "/pay/" in line}
+    assert link in mail["html"]
+    page = Browser(world.cloud).get(link)
+    assert page.status == 200
+    assert "A-1" in page.text
+    assert "B-1" not in page.text
 
 
 @pytest.mark.parametrize("form", ["open_invoices", "recent_transactions"])
