@@ -72,6 +72,7 @@ NEEDED_AT_OTHER_TIMES = {
     "SendEmailSend write RunsTable",  # the sender died while sending: a person is asked
     "RenderPdf read PaymentsTable",  # credit paid some of it as it was posted
     "RenderPdf read PaymentsTable/index/payments_by_customer",
+    "RenderPdf s3:PutObject filesbucket/print-batches/*",  # something of a run goes out on paper
     "RenderPdf write RunsTable",  # the logo cannot be printed: a person is told
     "SendEmailFeedback read RunsTable",  # … and then SES says that it did go out
 }
