@@ -33,11 +33,12 @@ from shared.gateways.rehearsal import (
 from shared.gateways.s3 import S3Files
 from shared.gateways.secrets import Secrets
 from shared.gateways.ses import SesMailer, read_account
+from shared.gateways.sign_in import CognitoSignIn, FixedTokens
 from shared.gateways.simulated import SimulatedGateway
 from shared.gateways.sqs import SqsQueue
 from shared.gateways.system import RandomIds, SystemClock
 from shared.gateways.webhook_sender import HttpWebhookSender
-from shared.ports import CardSetup, Conflict, Gateway, GatewayEvent, Ports, Save, SavedCard
+from shared.ports import CardSetup, Conflict, Gateway, GatewayEvent, Ports, Save, SavedCard, SignIn
 from shared.storage.audited import AuditedStore
 from shared.storage.dynamo import DynamoStore
 from shared.storage.memory import MemoryStore
@@ -114,6 +115,7 @@ def ports_from(config: Config) -> Ports:
         bus=EventBridgeBus(lambda: config.event_bus, clients),
         pay_url=lambda token: f"{config.pay_base_url}/pay/{token}",
         webhooks=HttpWebhookSender(lambda: config.local),
+        sign_in=_sign_in(config),
         pace=pace,
     )
 
@@ -157,6 +159,15 @@ def rehearsing(copy: Copy) -> Iterator[None]:
             yield
     finally:
         _installed = before
+
+
+def _sign_in(config: Config) -> SignIn | None:
+    """Fixed tokens in local mode only; elsewhere the hosted page, where the function is told of it."""
+    if config.local:
+        return FixedTokens()
+    if config.sign_in_page is None:
+        return None
+    return CognitoSignIn(config.sign_in_page, config.token_claims, f"{config.pay_base_url}/console", SystemClock())
 
 
 class _ConfiguredGateway:

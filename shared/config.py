@@ -71,6 +71,11 @@ class Config:
         return {name: value for name, value in wanted.items() if value}
 
     @property
+    def sign_in_page(self) -> str | None:
+        """The user pool's hosted page; only the console is told."""
+        return self.environ.get("USERS_DOMAIN") or None
+
+    @property
     def region(self) -> str:
         """Lambda sets AWS_REGION; other places at least AWS_DEFAULT_REGION."""
         return self.environ.get("AWS_REGION") or self._required("AWS_DEFAULT_REGION", "region of the stack")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
@@ -416,6 +416,19 @@ class WebhookSender(Protocol):
         """One attempt of bounded length. Redirects are answers like any other."""
 
 
+class SignIn(Protocol):
+    """Where people sign in to the console."""
+
+    def page(self, state: str, challenge: str) -> str | None:
+        """The address of the page to sign in at; None where a token is typed in on a page of ours."""
+
+    def claims(self, given: str, verifier: str) -> Mapping[str, Any] | None:
+        """What is vouched for of who brings a code or token; None if it is no good. Raises Unavailable."""
+
+    def goodbye(self) -> str | None:
+        """Where signing out leads, for that page to forget too; None where there is no such page."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Everything a use case may touch. Made in shared/bootstrap.py; tests make their own."""
@@ -432,3 +445,4 @@ class Ports:
     webhooks: WebhookSender
     pay_url: Callable[[str], str] = "/pay/{}".format  # where the page of a pay link is, by its token
     pace: Pace = field(default_factory=Unpaced)
+    sign_in: SignIn | None = None  # None: nobody can sign in to the console

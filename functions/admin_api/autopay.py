@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from functions.admin_api.calls import Answer, Call, expect
+from functions.admin_api.calls import Answer, Call, boolean, expect
 from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_autopay import (
     AutopayBody,
@@ -40,16 +40,19 @@ def get_autopay(call: Call[Any], customer_id: str) -> Answer:
     return _answer(list_of(customer_of(call.ports, customer_id), call.ports), call.ports)
 
 
-@endpoint(router, "PUT", "/v1/customers/<customer_id>/autopay", body=AutopayBody)
+@endpoint(router, "PUT", "/v1/customers/<customer_id>/autopay", body=AutopayBody, filters={"dry_run": boolean})
 def put_autopay(call: Call[AutopayBody], customer_id: str) -> Answer:
-    """Replace a customer's rules; the list's order is the precedence."""
+    """Replace a customer's rules; the list's order is the precedence. A dry run only says what is wrong with them."""
     body, ids = call.body, call.ports.ids
     if body.customer_id not in (None, customer_id):
         refuse("customer_id", "must be that of the path, or left out")
     rules = None if body.rules is None else tuple(rule_draft(r, r.id or ids.new("apr_")) for r in body.rules)
     draft = ListDraft(body.enabled, body.fall_through_on_decline, rules, body.currency)
     with _named():
-        saved = put_list(customer_id, draft, call.ports, lambda before: expect(call, before.version))
+        saved = put_list(
+            customer_id, draft, call.ports, lambda before: expect(call, before.version),
+            dry_run=call.query.get("dry_run", False),
+        )  # fmt: skip
     return _answer(saved, call.ports)
 
 

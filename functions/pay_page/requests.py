@@ -94,15 +94,18 @@ def read_request(event: Mapping[str, Any]) -> PageRequest:
     asked = str(context.get("path") or path)
     root = asked.removesuffix(path) if asked.endswith(path) else ""
     parameters = {str(k): str(v) for k, v in (event.get("pathParameters") or {}).items()}
-    fields = _fields(event) if method == "POST" else Fields(())
+    fields = read_fields(event) if method == "POST" else Fields(())
     return PageRequest(
         method, str(event.get("resource") or ""), root, parameters, fields, str(context.get("requestId") or "")
     )
 
 
-def _fields(event: Mapping[str, Any]) -> Fields:
+def read_fields(
+    event: Mapping[str, Any], body_bytes_max: int = BODY_BYTES_MAX, value_chars_max: int = VALUE_CHARS_MAX
+) -> Fields:
+    """The fields of a form that was posted. Raises Unreadable."""
     text = event.get("body") or ""
-    if len(text) > BODY_BYTES_MAX * 4 // 3 + 4:
+    if len(text) > body_bytes_max * 4 // 3 + 4:
         raise Unreadable("the form is too large")
     try:
         body = base64.b64decode(text, validate=True).decode() if event.get("isBase64Encoded") else str(text)
@@ -112,7 +115,7 @@ def _fields(event: Mapping[str, Any]) -> Fields:
         pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
     except (binascii.Error, ValueError):
         raise Unreadable("the form cannot be read") from None
-    if any(len(value) > VALUE_CHARS_MAX or "\x00" in value for _, value in pairs):
+    if any(len(value) > value_chars_max or "\x00" in value for _, value in pairs):
         raise Unreadable("a field of the form is too long")
     return Fields(tuple(pairs))
 

@@ -20,10 +20,11 @@ from infra.local.events import Request, proxy
 from infra.local.invoker import FunctionFailed
 from infra.local.routes import Match, Routes
 from shared.contracts.api_json import dumps
+from shared.gateways.sign_in import LOCAL_TOKENS, local_claims
 
 BODY_BYTES_MAX: Final = 10 * 1024 * 1024  # API Gateway's own limit
 LOCAL_PREFIX: Final = "/_local/"
-TOKENS: Final = {f"local-{role}": role for role in ("viewer", "operator", "admin")}
+TOKENS: Final = LOCAL_TOKENS
 PROBLEM_TYPE: Final = "application/problem+json"
 
 
@@ -102,10 +103,7 @@ def _claims(request: Request) -> dict[str, Any] | None:
     """What the authorizer would say of a token; None if it would refuse it."""
     scheme, _, token = request.header("authorization").partition(" ")
     role = TOKENS.get(token.strip()) if scheme.lower() == "bearer" else None
-    if role is None:
-        return None
-    name = f"local-{role}"
-    return {"sub": name, "cognito:username": name, "cognito:groups": role, "token_use": "id"}
+    return None if role is None else local_claims(role)
 
 
 def _reply(answer: Any) -> Reply:

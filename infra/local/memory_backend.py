@@ -11,6 +11,7 @@ from infra.local.queues import MemoryDeadLetters, MemoryQueue, MemoryQueues
 from infra.wiring import Wiring
 from shared.gateways.memory import MemoryBus, MemoryFiles, MemoryMailer
 from shared.gateways.mime import compose
+from shared.gateways.sign_in import FixedTokens
 from shared.gateways.simulated import SimulatedGateway
 from shared.gateways.webhook_sender import HttpWebhookSender
 from shared.ports import Ports
@@ -33,5 +34,6 @@ def open_world(wiring: Wiring, clock: VirtualClock, ids: CountingIds) -> Iterato
         files=MemoryFiles(),
         bus=MemoryBus(),
         webhooks=HttpWebhookSender(lambda: True),
+        sign_in=FixedTokens(),
     )
     yield Backend(ports, broker, gateway, eml=lambda sent: compose(sent.mail), mail=lambda sent: sent.mail)

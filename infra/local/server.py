@@ -145,6 +145,7 @@ def greeting(url: str, cloud: LocalCloud) -> list[str]:
         f"Paidup on {url} ({cloud.backend} backend; the clock {clock})",
         f"  API     {url}/v1/…      health: {url}/v1/health",
         f"  Tokens  {'  '.join(TOKENS)}",
+        f"  Console {url}/console",
         f"  Mail    {url}/_local/emails",
         f"  Clock   curl -X POST {url}/_local/clock {day}",
     ]

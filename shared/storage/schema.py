@@ -17,6 +17,7 @@ from shared.domain.audit import AuditEntry, AuditHead, seq_key
 from shared.domain.autopay import AutopayList
 from shared.domain.card import CardUse
 from shared.domain.collection import CollectionState
+from shared.domain.console_session import ConsoleSession
 from shared.domain.contract import Contract
 from shared.domain.customer import Customer
 from shared.domain.ids import shard_of
@@ -201,6 +202,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(TemplateChange, "settings", "template_history#", lambda e: "templates",
          lambda e: f"{e.name}#{e.template_version:08d}"),
     Kind(WebhookEndpoint, "settings", "webhook#", lambda e: "webhooks", lambda e: e.id),
+    Kind(ConsoleSession, "settings", "session", lambda e: e.digest, expires=lambda e: e.expires_at),
     Kind(Answered, "settings", "answered", lambda e: e.key, expires=lambda e: e.expires_at),
     Kind(AuditEntry, "audit", "entry#", lambda e: str(e.shard), lambda e: seq_key(e.seq), indexes=(
         IndexRule(ports.AUDIT, lambda e: str(e.shard), lambda e: f"{_instant(e.at)}#{seq_key(e.seq)}"),

@@ -81,11 +81,13 @@ def list_of(customer: Customer, ports: Ports) -> AutopayList:
     return saved_list(customer.id, ports) or AutopayList(customer.id, customer.currency)
 
 
-def put_list(customer_id: str, draft: ListDraft, ports: Ports, expect: Expect, by: By = "staff") -> AutopayList:
+def put_list(
+    customer_id: str, draft: ListDraft, ports: Ports, expect: Expect, by: By = "staff", dry_run: bool = False
+) -> AutopayList:  # fmt: skip
     """Replace the list: its order is the precedence. `expect` is shown what is there, and may raise.
 
     A rule's id is its own or a new one, never that of another customer's rule. Only staff may change what is locked.
-    Raises WrongRules.
+    With `dry_run` nothing is written. Raises WrongRules.
     """
     for _ in range(CONFLICT_RETRIES):
         customer = customer_of(ports, customer_id)
@@ -96,8 +98,8 @@ def put_list(customer_id: str, draft: ListDraft, ports: Ports, expect: Expect, b
             after = replace(after, currency=customer.currency, rules=_read(draft, customer, ports))
         if by == "customer":
             check_locks(before, after)
-        if after == before and before.version:
-            return before
+        if dry_run or (after == before and before.version):
+            return after
         after = replace(after, changed_at=ports.clock.now())
         happened = account_event.of_autopay(after, ports.clock.now())
         try:

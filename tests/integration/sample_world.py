@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 from shared.domain.collection import CollectionState
+from shared.domain.console_session import ConsoleSession, session_digest
 from shared.domain.contract import Charge, Contract
 from shared.domain.customer import Customer, Switches
 from shared.domain.invoice import Invoice, Line, parts, totalled
@@ -37,6 +38,7 @@ NOW = datetime(2026, 3, 1, 14, 15, tzinfo=UTC)  # the `time` of the sample ticks
 YESTERDAY = NOW - timedelta(days=1)
 ON = date(2026, 3, 1)
 PAY_TOKEN, OLD_PAY_TOKEN = "sample-link-of-acme-7f3k", "sample-link-that-expired-2m9"
+CONSOLE_TOKEN = "sample-session-of-ada-51h8"
 NOBODY = "http://127.0.0.1:9/hooks"  # the port of "discard"
 PDF = b"%PDF-1.7 sample"
 LOGO = picture(png())
@@ -71,6 +73,7 @@ def _business():
             ),
         ),
         *(Watermark(job, YESTERDAY) for job in ("bill_run", "payment_run", "past_due", "account_summary")),
+        ConsoleSession(session_digest(CONSOLE_TOKEN), "ada@paidup.example", "operator", NOW + timedelta(hours=1)),
         Task("tsk_sample", "notice_uncertain", "it may have gone out", "ntc_sent", NOW, "cus_acme"),
     )
 

@@ -80,7 +80,9 @@ NEEDED_AT_OTHER_TIMES = {
 
 def test_three_weeks_of_nights_with_everything_going_wrong_stay_within_the_rights_and_use_them_all():
     used = _used_by_payloads() | _used_by_nights()
-    assert _unused(granted(WIRING, ACTIONS_AT_THE_PORTS), used) <= NEEDED_AT_OTHER_TIMES
+    unused = _unused(granted(WIRING, ACTIONS_AT_THE_PORTS), used)
+    unused = {u for u in unused if not u.startswith("Console ")}  # the API's: tests/template/test_security.py
+    assert unused <= NEEDED_AT_OTHER_TIMES
 
 
 def _unused(rights, used):

@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 import pytest
 
+CONSOLE = "ConsoleFunction"  # behind a cookie, which the function checks
 PAY_PAGE = "PayPageFunction"  # behind a link whose token is the key
 OPEN_ROUTES = {("GET", "/v1/health"), ("POST", "/webhooks/gateway")}  # the latter is signed by the gateway
 
@@ -95,7 +96,7 @@ def test_a_function_writes_only_to_its_own_log_group_which_is_not_kept_for_ever(
 
 
 def test_every_route_of_the_api_needs_a_token_except_health_and_what_is_signed(wiring):
-    others = [r for r in wiring.routes if r.function != PAY_PAGE]
+    others = [r for r in wiring.routes if r.function not in (PAY_PAGE, CONSOLE)]
     assert {(r.method, r.path) for r in others if r.authorizer is None} == OPEN_ROUTES
     assert {r.authorizer for r in others if (r.method, r.path) not in OPEN_ROUTES} == {"Cognito"}
 
@@ -105,6 +106,36 @@ def test_the_customer_s_page_and_nothing_else_is_behind_a_link(wiring):
     assert pages
     assert {(r.function, r.authorizer) for r in pages} == {(PAY_PAGE, None)}
     assert {r.path for r in wiring.routes if r.function == PAY_PAGE} == {r.path for r in pages}
+
+
+def test_the_console_and_nothing_else_is_under_its_path(wiring):
+    pages = [r for r in wiring.routes if r.path.split("/")[1] == "console"]
+    assert {(r.method, r.path) for r in pages} == {
+        ("GET", "/console"), ("GET", "/console/{path+}"), ("POST", "/console/{path+}"),
+    }  # fmt: skip
+    assert {r.function for r in pages} == {CONSOLE}
+    assert {r.path for r in wiring.routes if r.function == CONSOLE} == {r.path for r in pages}
+
+
+def test_the_console_may_do_what_the_api_may_whose_endpoints_it_calls_and_look_for_unknown_payments(wiring):
+    def rights(name):
+        logs = f"{name.removesuffix('Function')}Logs"
+        granted = wiring.functions[name].grants
+        return {(a, r) for g in granted for a in g.actions for r in g.resources if f"-{logs}:" not in r}
+
+    more = rights(CONSOLE) - rights("AdminApiFunction")
+    assert {(action, resource.rpartition("/")[2]) for action, resource in more} == {
+        ("dynamodb:Query", "payments_unresolved")
+    }
+    assert rights("AdminApiFunction") < rights(CONSOLE)
+
+
+def test_people_sign_in_on_the_hosted_page_by_a_code_that_comes_back_to_the_console_alone(template):
+    (client,) = template.of("AWS::Cognito::UserPoolClient")
+    assert client.properties["AllowedOAuthFlows"] == ["code"]
+    assert client.properties["CallbackURLs"] == ["https://billing.example.com/console/callback"]
+    assert client.properties["LogoutURLs"] == ["https://billing.example.com/console"]
+    assert not client.properties.get("GenerateSecret"), "PKCE instead of a secret"
 
 
 def test_what_anybody_may_send_from_a_page_is_throttled_harder_than_the_rest(template):
@@ -174,6 +205,7 @@ def test_only_this_api_may_invoke_the_functions_behind_it_and_one_of_them_only_b
         "AdminApiFunction": f"{api.name}/live/*",
         "AutopayWebhookFunction": f"{api.name}/live/POST/webhooks/gateway",
         PAY_PAGE: f"{api.name}/live/*/pay/*",
+        CONSOLE: f"{api.name}/live/*/console*",
     }
     assert len(sources) == len(by_gateway)
     by_rules = [p for p in granted if p["Principal"] == "events.amazonaws.com"]

@@ -21,6 +21,7 @@ SET_BY_LAMBDA = {"AWS_REGION", "AWS_DEFAULT_REGION"}
 ONLY_FOR_SOME = {"FEEDBACK_QUEUE_URL", *(f"{name.upper()}_DLQ_URL" for name in QUEUES)} | {
     "USERS_ISSUER",
     "USERS_CLIENT",
+    "USERS_DOMAIN",
     "GATEWAY_SECRET",
     "MAIL_CONFIGURATION_SET",
     "MAIL_SENDERS",
@@ -94,7 +95,10 @@ def test_the_routes_of_the_template_are_those_of_the_api(wiring):
     assert named == answered
     pages = {(r.method, r.path) for r in wiring.routes if r.function == "PayPageFunction"}
     assert pages == importlib.import_module("functions.pay_page.app").ROUTES
-    others = {(r.method, r.path, r.function) for r in wiring.routes if r not in routes and r.path[:5] != "/pay/"}
+    console = {(r.method, r.path) for r in wiring.routes if r.function == "ConsoleFunction"}
+    assert console == importlib.import_module("functions.console.app").ROUTES
+    ours = {"AdminApiFunction", "PayPageFunction", "ConsoleFunction"}
+    others = {(r.method, r.path, r.function) for r in wiring.routes if r.function not in ours}
     assert others == {("POST", "/webhooks/gateway", "AutopayWebhookFunction")}
 
 
