@@ -178,7 +178,7 @@ def _wrong_count(operator: Operator, values: Sequence[int]) -> str | None:
         return None if len(values) == 1 else f"must have exactly one entry for {operator}"
     if len(values) != 2:
         return "must have exactly two entries for between, the lower one first"
-    return None if values[0] < values[1] else "must have the lower of the two entries first"
+    return None if values[0] <= values[1] else "must have the lower of the two entries first"
 
 
 def _money(value: object, reading: _Reading) -> int:
