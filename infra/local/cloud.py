@@ -17,7 +17,7 @@ from unittest import mock
 from infra.local import memory_backend, moto_backend
 from infra.local.clock import CountingIds, VirtualClock
 from infra.local.engine import Engine, Moved
-from infra.local.faults import Calls, Poisoned, RandomFaults, Rates, faulty
+from infra.local.faults import Behind, Calls, Poisoned, RandomFaults, Rates, faulty
 from infra.local.outside import MailLimits, Post, RecordedBus, Sent
 from infra.local.webhooks import Webhooks
 from infra.wiring import TEMPLATE, Wiring, load_wiring
@@ -98,9 +98,9 @@ class LocalCloud:
         if rates.duplicate or rates.delay:
             self.engine.when_quiet = Webhooks(self.engine, self.gateway, seed, rates).tell
 
-    def inject(self, calls: Calls, poisoned: Poisoned | None = None) -> None:
+    def inject(self, calls: Calls, poisoned: Poisoned | None = None, behind: Behind | None = None) -> None:
         """Put these faults in front of the ports, in place of any others."""
-        self.use_ports(faulty(self.ports, calls, poisoned))
+        self.use_ports(faulty(self.ports, calls, poisoned, behind))
         self.watch(calls)
 
     def use_ports(self, ports: Ports) -> None:

@@ -6,10 +6,12 @@ and the caller is told otherwise; a throttled call never reached the service.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from random import Random
-from typing import Any, Literal, NoReturn, Protocol, TypeVar
+from typing import Any, Literal, NoReturn, Protocol, TypeVar, runtime_checkable
 
 from infra.local.invoker import SimulatedCrash
 from shared.domain.contract import Contract
@@ -18,6 +20,7 @@ from shared.ports import (
     PAGE_LIMIT,
     Bus,
     CardSetup,
+    Change,
     Check,
     DeadLetterQueue,
     DeadLetters,
@@ -44,24 +47,31 @@ from shared.ports import (
     WebhookMessage,
     WebhookSender,
 )
+from shared.storage.records import keys_of
 
 E = TypeVar("E")
 T = TypeVar("T")
 
-Fault = Literal["crash_before", "crash_after", "lose_response", "throttle"]
+Fault = Literal["crash_before", "crash_after", "lose_response", "throttle", "lose_request", "stale"]
 FAULTS: tuple[Fault, ...] = ("crash_before", "crash_after", "lose_response", "throttle")
 RANDOM_DELAY_SECONDS_MAX = 900
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a port. `number` counts all calls from 1, `of_invocation` those of its invocation."""
+    """One call of a port. `number` counts all calls from 1, `of_invocation` those of its invocation.
+
+    `key` says what it is about, and `occurrence` how often this function has made this call about it, from 1: a place
+    that stays where it is when other faults come or go.
+    """
 
     number: int
     function: str
     invocation: int
     of_invocation: int
     name: str
+    key: str = ""
+    occurrence: int = 1
 
     def __str__(self) -> str:
         return f"call {self.number}, {self.name} ({self.of_invocation} of {self.function}#{self.invocation})"
@@ -71,6 +81,14 @@ class Plan(Protocol):
     """Says which fault a call meets, if any. Asked exactly once per call, in order."""
 
     def fault(self, call: Call) -> Fault | None: ...
+
+
+@runtime_checkable
+class Carrier(Protocol):
+    """A plan that also says what becomes of messages on their way to a queue."""
+
+    def carried(self, function: str, queue: str, body: str) -> Sequence[int]:
+        """The delay in seconds of each copy that arrives; none if it is lost."""
 
 
 class NoFaults:
@@ -115,6 +133,12 @@ class RandomFaults:
     def twice(self) -> bool:
         return self._random.random() < self.rates.duplicate
 
+    def ticks(self, function: str, at: datetime) -> int:
+        return 2 if self.twice() else 1
+
+    def carried(self, function: str, queue: str, body: str) -> Sequence[int]:
+        return [self.delay_seconds() for _ in range(2 if self.twice() else 1)]
+
     def delay_seconds(self) -> int:
         late = self._random.random() < self.rates.delay
         return self._random.randint(1, RANDOM_DELAY_SECONDS_MAX) if late else 0
@@ -133,6 +157,7 @@ class Calls:
     _function: str = ""
     _invocation: int = 0
     _of_invocation: int = 0
+    _times: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
     def begin(self, function: str) -> None:
         """An invocation of `function` begins."""
@@ -140,26 +165,35 @@ class Calls:
         self._invocation += 1
         self._of_invocation = 0
 
-    def around(self, name: str, act: Callable[[], T], *, lost: Callable[[], T], throttled: Callable[[], T]) -> T:
-        """Make the call, or what the plan makes of it. `lost` and `throttled` answer as the adapter would."""
+    def around(
+        self, name: str, act: Callable[[], T], *, lost: Callable[[], T], throttled: Callable[[], T],
+        key: str = "", stale: Callable[[], T] | None = None,
+    ) -> T:  # fmt: skip
+        """Make the call, or what the plan makes of it. `lost`, `throttled` and `stale` answer as the adapter would."""
         if not self._function or (self.functions is not None and self._function not in self.functions):
             return act()
         self._of_invocation += 1
-        call = Call(len(self.seen) + 1, self._function, self._invocation, self._of_invocation, name)
+        place = (self._function, key, name)
+        self._times[place] += 1
+        call = Call(
+            len(self.seen) + 1, self._function, self._invocation, self._of_invocation, name, key, self._times[place]
+        )
         self.seen.append(call)
         fault = self.plan.fault(call)
         if fault == "crash_before":
             raise SimulatedCrash(f"before {call}")
         if fault == "throttle":
             return throttled()
-        result = act()
+        if fault == "lose_request":
+            return lost()
+        result = stale() if fault == "stale" and stale is not None else act()
         if fault == "crash_after":
             raise SimulatedCrash(f"after {call}")
         return lost() if fault == "lose_response" else result
 
-    def plain(self, name: str, act: Callable[[], T]) -> T:
+    def plain(self, name: str, act: Callable[[], T], key: str = "") -> T:
         """A call whose adapter raises Unavailable when it is throttled or hears nothing."""
-        return self.around(name, act, lost=_unavailable, throttled=_throttled)
+        return self.around(name, act, lost=_unavailable, throttled=_throttled, key=key)
 
     def end(self) -> None:
         """The invocation has ended: what is called now is not the functions' doing."""
@@ -179,18 +213,23 @@ def _throttled() -> NoReturn:
 
 
 class FaultyStore:
-    def __init__(self, inner: Store, calls: Calls, poisoned: Poisoned | None) -> None:
+    def __init__(
+        self, inner: Store, calls: Calls, poisoned: Poisoned | None = None, behind: Behind | None = None
+    ) -> None:
         self._inner = inner
         self._calls = calls
         self._poisoned = poisoned
+        self._behind = behind
 
     def get(self, kind: type[E], partition: str, sort: str = "") -> E | None:
         self._poison(kind, [(partition, sort)])
-        return self._calls.plain("store.get", lambda: self._inner.get(kind, partition, sort))
+        return self._calls.plain(
+            "store.get", lambda: self._inner.get(kind, partition, sort), f"{kind.__name__} {partition}"
+        )
 
     def get_many(self, kind: type[E], keys: Sequence[tuple[str, str]]) -> list[E]:
         self._poison(kind, keys)
-        return self._calls.plain("store.get_many", lambda: self._inner.get_many(kind, keys))
+        return self._calls.plain("store.get_many", lambda: self._inner.get_many(kind, keys), kind.__name__)
 
     def get_all(self, keys: Sequence[Key]) -> list[Any]:
         for kind, partition, sort in keys:
@@ -201,25 +240,49 @@ class FaultyStore:
         self, kind: type[E], partition: str, prefix: str = "", after: str | None = None, limit: int = PAGE_LIMIT
     ) -> Page[E]:
         self._poison(kind, [(partition, "")])
-        return self._calls.plain("store.list", lambda: self._inner.list(kind, partition, prefix, after, limit))
+        return self._calls.plain(
+            "store.list",
+            lambda: self._inner.list(kind, partition, prefix, after, limit),
+            f"{kind.__name__} {partition}",
+        )
 
     def find(
         self, index: Index[E], partition: str, *, prefix: str = "", last: str | None = None,
         after: str | None = None, limit: int = PAGE_LIMIT, reverse: bool = False,
     ) -> Page[Entry]:  # fmt: skip
-        return self._calls.plain(
-            "store.find",
-            lambda: self._inner.find(
-                index, partition, prefix=prefix, last=last, after=after, limit=limit, reverse=reverse
-            ),
-        )
+        def asked(store: Store) -> Page[Entry]:
+            return store.find(index, partition, prefix=prefix, last=last, after=after, limit=limit, reverse=reverse)
+
+        behind = self._behind
+        return self._calls.around(
+            "store.find", lambda: asked(self._inner), lost=_unavailable, throttled=_throttled,
+            key=f"{index.name} {partition}", stale=None if behind is None else lambda: asked(behind.store()),
+        )  # fmt: skip
 
     def commit(self, *changes: Save[E] | Remove[E] | Check[E]) -> None:
-        self._calls.plain("store.commit", lambda: self._inner.commit(*changes))
+        self._calls.plain("store.commit", lambda: self._commit(changes), _name_of(changes[0]) if changes else "")
+
+    def _commit(self, changes: tuple[Any, ...]) -> None:
+        self._inner.commit(*changes)
+        if self._behind is not None:
+            self._behind.note(changes)
 
     def _poison(self, kind: type[Any], keys: Sequence[tuple[str, str]]) -> None:
         if self._poisoned is not None and self._poisoned.hits(self._calls.function, kind, keys):
             raise RuntimeError("billing this customer fails, as was asked of the local cloud")
+
+
+def _name_of(change: Change) -> str:
+    ((kind, partition, _),) = keys_of((change,))
+    return f"{kind.__name__} {partition}"
+
+
+class Behind(Protocol):
+    """The store as an index may still see it."""
+
+    def note(self, changes: tuple[Any, ...]) -> None: ...
+
+    def store(self) -> Store: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,22 +297,21 @@ class Poisoned:
 
 
 class FaultyQueue:
-    def __init__(self, inner: Queue, calls: Calls, chance: RandomFaults | None) -> None:
+    def __init__(self, inner: Queue, calls: Calls, carrier: Carrier | None) -> None:
         self._inner = inner
         self._calls = calls
-        self._chance = chance
+        self._carrier = carrier
 
     def send(self, queue: QueueName, bodies: Sequence[str], delay_seconds: int = 0) -> None:
-        self._calls.plain("queue.send", lambda: self._send(queue, bodies, delay_seconds))
+        self._calls.plain("queue.send", lambda: self._send(queue, bodies, delay_seconds), queue)
 
     def _send(self, queue: QueueName, bodies: Sequence[str], delay_seconds: int) -> None:
-        if self._chance is None:
+        if self._carrier is None:
             self._inner.send(queue, bodies, delay_seconds)
             return
         for body in bodies:
-            for _ in range(2 if self._chance.twice() else 1):
-                delay = max(delay_seconds, self._chance.delay_seconds())
-                self._inner.send(queue, [body], delay)
+            for delay in self._carrier.carried(self._calls.function, queue, body):
+                self._inner.send(queue, [body], max(delay_seconds, delay))
 
 
 class FaultyDeadLetters:
@@ -272,13 +334,13 @@ class FaultyGateway:
         self._calls = calls
 
     def charge(self, payment: Payment) -> ChargeOutcome:
-        return self._call("gateway.charge", lambda: self._inner.charge(payment), _REFUSED)
+        return self._call("gateway.charge", lambda: self._inner.charge(payment), _REFUSED, payment.id)
 
     def look_up(self, payment: Payment) -> ChargeOutcome:
-        return self._call("gateway.look_up", lambda: self._inner.look_up(payment), _UNHEARD)
+        return self._call("gateway.look_up", lambda: self._inner.look_up(payment), _UNHEARD, payment.id)
 
     def refund(self, payment: Payment, amount_minor: int, key: str) -> ChargeOutcome:
-        return self._call("gateway.refund", lambda: self._inner.refund(payment, amount_minor, key), _REFUSED)
+        return self._call("gateway.refund", lambda: self._inner.refund(payment, amount_minor, key), _REFUSED, key)
 
     def hear(self, body: bytes, signature: str) -> GatewayEvent:
         return self._inner.hear(body, signature)  # reads what has come in, and asks nobody
@@ -287,7 +349,7 @@ class FaultyGateway:
         return self._calls.plain("gateway.attempt_of", lambda: self._inner.attempt_of(reference))
 
     def given_back(self, payment: Payment) -> GivenBack:
-        return self._calls.plain("gateway.given_back", lambda: self._inner.given_back(payment))
+        return self._calls.plain("gateway.given_back", lambda: self._inner.given_back(payment), payment.id)
 
     def start_card(self, customer_id: str, key: str, tokens: Sequence[str] = ()) -> CardSetup:
         return self._calls.plain("gateway.start_card", lambda: self._inner.start_card(customer_id, key, tokens))
@@ -298,8 +360,8 @@ class FaultyGateway:
     def token_problem(self, token: str) -> str | None:
         return self._inner.token_problem(token)  # asks nobody
 
-    def _call(self, name: str, act: Callable[[], ChargeOutcome], throttled: ChargeOutcome) -> ChargeOutcome:
-        return self._calls.around(name, act, lost=lambda: _UNHEARD, throttled=lambda: throttled)
+    def _call(self, name: str, act: Callable[[], ChargeOutcome], throttled: ChargeOutcome, key: str) -> ChargeOutcome:
+        return self._calls.around(name, act, lost=lambda: _UNHEARD, throttled=lambda: throttled, key=key)
 
 
 _UNHEARD = ChargeOutcome("unknown")
@@ -312,7 +374,7 @@ class FaultyMailer:
         self._calls = calls
 
     def send(self, mail: Mail) -> str:
-        return self._calls.plain("mailer.send", lambda: self._inner.send(mail))
+        return self._calls.plain("mailer.send", lambda: self._inner.send(mail), mail.notice_id)
 
 
 class FaultyFiles:
@@ -321,10 +383,10 @@ class FaultyFiles:
         self._calls = calls
 
     def read(self, key: str) -> bytes | None:
-        return self._calls.plain("files.read", lambda: self._inner.read(key))
+        return self._calls.plain("files.read", lambda: self._inner.read(key), key)
 
     def write_once(self, key: str, content: bytes, media_type: str) -> None:
-        self._calls.plain("files.write_once", lambda: self._inner.write_once(key, content, media_type))
+        self._calls.plain("files.write_once", lambda: self._inner.write_once(key, content, media_type), key)
 
 
 class FaultyBus:
@@ -333,7 +395,7 @@ class FaultyBus:
         self._calls = calls
 
     def publish(self, detail_type: str, detail: dict[str, object]) -> None:
-        self._calls.plain("bus.publish", lambda: self._inner.publish(detail_type, detail))
+        self._calls.plain("bus.publish", lambda: self._inner.publish(detail_type, detail), detail_type)
 
 
 class FaultyWebhookSender:
@@ -352,17 +414,21 @@ class FaultyWebhookSender:
     def send(self, message: WebhookMessage) -> WebhookAnswer:
         none = WebhookAnswer(None, "timed out")
         return self._calls.around(
-            "webhooks.send", lambda: self._inner.send(message), lost=lambda: none, throttled=lambda: none
+            "webhooks.send",
+            lambda: self._inner.send(message),
+            lost=lambda: none,
+            throttled=lambda: none,
+            key=message.event_id,
         )
 
 
-def faulty(ports: Ports, calls: Calls, poisoned: Poisoned | None = None) -> Ports:
+def faulty(ports: Ports, calls: Calls, poisoned: Poisoned | None = None, behind: Behind | None = None) -> Ports:
     """The same ports with faults in front of them; the clock and the ids never fail."""
-    chance = calls.plan if isinstance(calls.plan, RandomFaults) else None
+    carrier = calls.plan if isinstance(calls.plan, Carrier) else None
     return replace(
         ports,
-        store=FaultyStore(ports.store, calls, poisoned),
-        queue=FaultyQueue(ports.queue, calls, chance),
+        store=FaultyStore(ports.store, calls, poisoned, behind),
+        queue=FaultyQueue(ports.queue, calls, carrier),
         dead_letters=FaultyDeadLetters(ports.dead_letters, calls),
         gateway=FaultyGateway(ports.gateway, calls),
         mailer=FaultyMailer(ports.mailer, calls),
