@@ -48,12 +48,17 @@ serve: $(INSTALLED)  ## API, console and pay page on loopback; PORT, BACKEND, ST
 	$(BIN)/paidup serve
 
 # ---- check --------------------------------------------------------------------------------------
-.PHONY: test simulate check lint types template format
+.PHONY: test test-slow simulate check lint types template format
 test: $(INSTALLED)  ## the tests that take seconds, two at a time
 	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
 
-simulate: $(INSTALLED)  ## the slow ones: crash sweeps, swarms of faults, whole worlds on both stores
-	$(BIN)/python -m pytest -n 2 -m slow $(ARGS)
+test-slow: $(INSTALLED)  ## the slow ones: crash sweeps, swarms of faults, whole worlds on both stores
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow $(ARGS)
+
+SEEDS      ?= 300
+START_SEED ?= 1
+simulate: $(INSTALLED)  ## whole companies, one per seed, with faults of every kind; SEEDS, START_SEED
+	$(BIN)/python -m tests.simulation.simulator --seeds $(SEEDS) --start-seed $(START_SEED)
 
 check: lint types template  ## ruff, mypy, cfn-lint, sam validate
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections import Counter, defaultdict
-from datetime import date, timedelta
+from datetime import date
 
 from shared.domain.contract import Contract
 from shared.domain.customer import Customer
@@ -30,6 +30,7 @@ def at_rest(world, watch, today: date) -> None:
     payments(facts, cloud, watch)
     mail(facts, cloud, watch)
     runs(world, facts, watch)
+    events(cloud, watch)
     work(world, watch)
 
 
@@ -164,6 +165,13 @@ def mail(facts, cloud, watch) -> None:
         watch.law("tiers rise, each told once", tiers == sorted(set(tiers)), f"{key} {tiers}")
 
 
+def events(cloud, watch) -> None:
+    """Everything that was stored to be told was told, at least once."""
+    stored, told = Counter(watch.events.values()), Counter(p.detail_type for p in cloud.bus.published)
+    for kind, times in stored.items():
+        watch.law("every event reaches the bus", told[kind] >= times, f"{kind}: {told[kind]} of {times}")
+
+
 def runs(world, facts, watch) -> None:
     made = Counter((i.bill_run_id, i.status) for i in facts.invoices if i.bill_run_id and not i.adjusts_invoice_id)
     for run in world.all("/v1/bill-runs"):
@@ -182,7 +190,3 @@ def work(world, watch) -> None:
     watch.law("every queue is empty", True, "")
     said = world.get("/v1/audit/verify")
     watch.law("the audit log is whole", said["valid"], said)
-
-
-def tomorrow(on: date) -> date:
-    return on + timedelta(days=1)

@@ -29,7 +29,7 @@ from shared.storage.memory import MemoryStore
 from tests.integration.world import World
 from tests.simulation.laws import at_rest
 from tests.simulation.shrink import shrunk, standalone
-from tests.simulation.storm import WORLD, Place, SteppedCalls, Storm, share, swarm_of
+from tests.simulation.storm import Place, SteppedCalls, Storm, share, swarm_of
 from tests.simulation.watch import Watch
 from tests.simulation.workload import People, Workload
 

@@ -14,6 +14,7 @@ from shared.domain.audit import AuditEntry
 from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice, InvoiceLines
 from shared.domain.notice import Notice
+from shared.domain.outbox import OutboxEvent
 from shared.domain.pay_link import PayLink, digest_of
 from shared.domain.payment import Payment, PaymentMethod
 from shared.domain.settings import Settings
@@ -36,6 +37,7 @@ class Watch:
         self.broken: list[str] = []
         self.seen: Counter[str] = Counter()
         self.reading = False  # a GET is being answered, or something that must have no effect
+        self.events: dict[str, str] = {}  # every event that was stored, by its id
         self._store = None
         self._gateway = None
         self._open = defaultdict(set)
@@ -68,6 +70,8 @@ class Watch:
             invoice = self._store.get(Invoice, before.invoice_id)
             posted = invoice is not None and invoice.status != "draft"
             self.law("posted lines never change", not posted or before.lines == after.lines, before.invoice_id)
+        if kind is OutboxEvent and after is not None:
+            self.events[after.id] = after.detail_type
         if kind in NEVER_REMOVED:
             self.law("entries are only appended", after is not None, before)
 

@@ -178,6 +178,19 @@ class People:
         name = random.choice(("past_due", "send_new_invoices", "account_summary"))
         self.ask("DELETE", f"/v1/customers/{self._who(random)}/pauses/{name}")
 
+    def _stop(self, random):
+        """All at once: nobody is to be charged or chased from now on."""
+        for who in self.workload.customers:
+            self.ask("PUT", f"/v1/customers/{who}/hold", {"reason": "dispute"})
+            for name in ("past_due", "send_new_invoices"):
+                self.ask("PUT", f"/v1/customers/{who}/pauses/{name}", {})
+
+    def _start(self, random):
+        for who in self.workload.customers:
+            self.ask("DELETE", f"/v1/customers/{who}/hold")
+            for name in ("past_due", "send_new_invoices"):
+                self.ask("DELETE", f"/v1/customers/{who}/pauses/{name}")
+
     def _hold(self, random):
         body = {"reason": "dispute"} | ({} if random.random() < 0.5 else {"through": self._today(1)})
         self.ask("PUT", f"/v1/customers/{self._who(random)}/hold", body)
@@ -348,5 +361,8 @@ def jump(engine: Engine, hours: int) -> None:
 
 _OWN = ("act", "toggle", "ask", "who", "one", "read", "today", "press", "shown")
 NAMES = tuple(sorted(n[1:] for n in vars(People) if n[0] == "_" and n[1] != "_" and n[1:] not in _OWN))
-TOGGLES = ("pause", "unpause", "hold", "unhold", "hold_invoice", "switch", "global_switch", "payment_run_off", "rename",
-           "cheque", "remove_card", "promise", "void", "card")  # fmt: skip
+TOGGLES = (
+    *("stop",) * 4, *("start",) * 2, *("pause",) * 3, *("hold",) * 2, *("switch",) * 2, *("cheque",) * 2,
+    *("remove_card",) * 2, "unpause", "unhold", "hold_invoice", "global_switch", "payment_run_off", "rename",
+    "promise", "void", "card",
+)  # fmt: skip

@@ -1,0 +1,94 @@
+"""Write what this version stores and sends: `python -m tests.old_data.write`, once per release, and commit the files.
+
+A folder per version holds records.jsonl (one line per record: kind, key, places in indexes, body) and messages.jsonl.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from importlib.metadata import version
+from pathlib import Path
+
+from infra.local.cloud import LocalCloud
+from shared.domain.account_summary import SummaryMark
+from shared.domain.records import FailedMessage
+from shared.ports import Save
+from shared.storage.codec import encode
+from shared.storage.memory import MemoryStore
+from shared.storage.records import place_of
+from shared.storage.schema import KINDS
+from tests.integration.sample_world import NOW, make_sample_world
+from tests.integration.test_events import API, CALLS, DIRECT, FUNCTIONS, PAYLOADS, WIRING, body_of, invoke, request_of
+from tests.simulation.simulator import Simulation
+
+FOLDER = Path(__file__).parent
+PER_KIND = 3
+SEEDS = range(1, 4)
+
+
+def written(kind, partition, sort, entity):
+    places = [place_of(rule, entity) for rule in kind.indexes]
+    body = encode(entity)
+    text = body.decode() if body[:1] == b"{" else None
+    return {"kind": kind.entity.__name__, "key": [partition, sort], "places": places, "body": text}
+
+
+# What only a failure, or a schedule of months, leaves behind.
+SELDOM = (
+    SummaryMark("cus_acme", "ntc_sent", NOW, NOW),
+    FailedMessage("000000000001", "NotFound: no notice ntc_1", 5, NOW, NOW),
+)
+
+
+def stores():
+    """A world of samples, the same after every sample event, and companies after some days."""
+    with LocalCloud("memory", NOW, wiring=WIRING, log_level="CRITICAL") as cloud:
+        make_sample_world(cloud.ports)
+        yield cloud.ports.store
+        for call in CALLS:
+            invoke(cloud, FUNCTIONS[API], request_of(call))
+            yield cloud.ports.store
+        cloud.engine.drain()
+        yield cloud.ports.store
+    store = MemoryStore()
+    store.commit(*map(Save, SELDOM))
+    yield store
+    for seed in SEEDS:
+        simulation = Simulation(seed, wiring=WIRING, faultless=True)
+        simulation.run()
+        yield simulation.store
+
+
+def records():
+    """Those of each kind that say most; each is taken as it was first seen."""
+    found = defaultdict(dict)
+    for store in stores():
+        for kind in KINDS:
+            for (partition, sort), (entity, _, _) in store._tables[kind.entity].rows.items():
+                row = written(kind, partition, sort, entity)
+                if row["body"] is not None:
+                    fields = tuple(sorted(json.loads(row["body"])))
+                    found[row["kind"]].setdefault(fields, row)
+    for kind in sorted(found):
+        most = sorted(found[kind].items(), key=lambda item: (-len(item[0]), item[0]))
+        yield from (row for _, row in most[:PER_KIND])
+
+
+def messages():
+    for name in DIRECT:
+        event = PAYLOADS[name]
+        if "Records" in event and "kind" in (body := body_of(event)):
+            yield {"function": name.rpartition("/")[0], "body": body}
+
+
+def main() -> None:
+    folder = FOLDER / f"v{version('paidup')}"
+    folder.mkdir(exist_ok=True)
+    for name, rows in (("records", records()), ("messages", messages())):
+        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
