@@ -73,6 +73,11 @@ template: $(INSTALLED) .local/sam.stamp
 	$(BIN)/cfn-lint template.yaml
 	$(SAM) validate --lint --region eu-central-1
 
+.PHONY: audit
+audit: $(INSTALLED)  ## ask the package index for known weaknesses of what is pinned; needs the network
+	for lock in requirements/*.txt infra/layers/*/requirements.txt; do \
+	  $(BIN)/uv tool run pip-audit --require-hashes --disable-pip --progress-spinner off -r $$lock; done
+
 format: $(INSTALLED)  ## put the code into shape
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .

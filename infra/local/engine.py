@@ -79,7 +79,7 @@ class Engine:
         before = [Counter(counts) for counts in (self.invoker.invocations, self.records, self.outcomes)]
         self.drain()
         while (stop := self._next_stop()) is not None and stop <= instant:
-            self._stop_at(max(stop, self.clock.now()))
+            self._stop_at(stop)
         self.clock.move_to(max(instant, self.clock.now()))
         counts = (self.invoker.invocations, self.records, self.outcomes)
         return Moved(self.clock.now(), *(dict(now - then) for now, then in zip(counts, before, strict=True)))

@@ -51,7 +51,8 @@ class NotReady:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """`about` are invoices that must not change between this and the claim: nobody is chased after paying.
+    """`about` are invoices that must not change between this and the claim: nobody is chased after paying, or mailed
+    an invoice that has been voided.
 
     `link` is the pay link that the mail carries, to be stored with the claim; `unsubscribe_url` is behind it.
     """
@@ -129,8 +130,8 @@ def _invoice(notice: Notice, customer: Customer, settings: Settings, on: date, p
     name = f"{invoice.number}.pdf"
     data = {**shared_data(customer, settings), "invoice": said_of_invoice(invoice)}
     if len(pdf) > ATTACHED_BYTES_MAX:
-        return _said(notice, customer, data, settings, ports, linked=(name, invoice.id))
-    return _said(notice, customer, data, settings, ports, attachments=(Attachment(name, pdf),))
+        return _said(notice, customer, data, settings, ports, linked=(name, invoice.id), about=(invoice,))
+    return _said(notice, customer, data, settings, ports, attachments=(Attachment(name, pdf),), about=(invoice,))
 
 
 def _past_due(notice: Notice, customer: Customer, settings: Settings, on: date, ports: Ports) -> Composition:

@@ -34,6 +34,7 @@ from shared.use_cases.send_notice import (
     send_run,
     sweep_notices,
 )
+from shared.use_cases.void_invoice import void_invoice
 from tests.integration.stage import NOW, TODAY, Meddling, Stage
 
 YESTERDAY = TODAY - timedelta(days=1)
@@ -217,6 +218,13 @@ def test_who_pays_before_the_claim_is_not_chased_however_close_it_comes(stage):
 
     assert send_notice(id, replace(stage.ports, store=Meddling(stage.store, 1, pays))) == "suppressed"
     assert (notice(stage, id).reason, stage.mailer.accepted) == ("paid", [])
+
+
+def test_an_invoice_voided_before_the_claim_is_not_mailed_however_close_it_comes(stage):
+    id = invoice_notice(stage)
+    store = Meddling(stage.store, 1, lambda: void_invoice(notice(stage, id).subject_id, stage.ports))
+    assert send_notice(id, replace(stage.ports, store=store)) == "suppressed"
+    assert (notice(stage, id).reason, stage.mailer.accepted) == ("not_posted", [])
 
 
 def test_two_senders_send_one_mail(stage):
