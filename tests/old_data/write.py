@@ -13,6 +13,7 @@ from pathlib import Path
 from infra.local.cloud import LocalCloud
 from shared.domain.account_summary import SummaryMark
 from shared.domain.records import FailedMessage
+from shared.domain.runs import PrintPart
 from shared.ports import Save
 from shared.storage.codec import encode
 from shared.storage.memory import MemoryStore
@@ -37,6 +38,7 @@ def written(kind, partition, sort, entity):
 # What only a failure, or a schedule of months, leaves behind.
 SELDOM = (
     SummaryMark("cus_acme", "ntc_sent", NOW, NOW),
+    PrintPart("brn_sample", 1, ("inv_due", "inv_posted"), NOW, followed=True),
     FailedMessage("000000000001", "NotFound: no notice ntc_1", 5, NOW, NOW),
 )
 
