@@ -95,6 +95,10 @@ bench: $(INSTALLED)  ## what an invoice costs: CPU, AWS calls, DynamoDB's units
 bench-documents: $(INSTALLED)  ## what a PDF, an e-invoice and a mail cost: CPU
 	$(BIN)/python -m benchmarks.documents
 
+.PHONY: bench-rehearsal
+bench-rehearsal: $(INSTALLED)  ## how long a rehearsal takes, and how much memory
+	$(BIN)/python -m benchmarks.rehearsal $(ARGS)
+
 .PHONY: bench-mail
 bench-mail: $(INSTALLED)  ## what a mail costs, from its message to its mark: CPU
 	$(BIN)/python -m benchmarks.mail

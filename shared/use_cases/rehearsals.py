@@ -12,7 +12,7 @@ from shared.domain.rehearsal import Rehearsal
 from shared.ports import Conflict, Ports, Save, Unavailable
 from shared.use_cases.copy_records import count_customers
 
-AT_ONCE_MAX: Final = 9_000  # customers × days that one request carries out itself: 100 customers for 90 days
+AT_ONCE_MAX: Final = 6_000  # customers × days that one request carries out itself: 66 customers for 90 days
 WORKER_MAX: Final = 180_000  # that the worker does within its time: 2,000 customers for 90 days
 Said = Literal["done", "failed", "skipped"]
 
