@@ -12,7 +12,7 @@ from shared.domain.policy import DEFAULT_CLASS_ID
 from shared.domain.settings import Automation, Language, Settings
 
 Delivery = Literal["email", "print"]
-HoldReason = Literal["dispute", "promise", "other"]
+HoldReason = Literal["dispute", "promise_to_pay", "other"]
 Service = Literal["active", "limited", "suspended", "terminated"]
 OffReason = Literal["global_off", "customer_off", "switch_off", "paused", "on_hold", "no_address"]
 

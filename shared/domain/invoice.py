@@ -48,7 +48,7 @@ class Flag:
 class InvoiceHold:
     """A hold on one invoice through a date (inclusive, the customer's local date), or until lifted."""
 
-    reason: Literal["dispute", "promise", "other"] = "other"
+    reason: Literal["dispute", "promise_to_pay", "other"] = "other"
     through: date | None = None
 
     def covers(self, on: date) -> bool:

@@ -216,7 +216,7 @@ def held(**hold):
         (lambda s, id: pays_by_cheque(s), "nothing_due"),
         (lambda s, id: s.save(s.invoice(id).attempt_opened("pay_1")), "attempt_open"),
         (lambda s, id: hold_invoice(id, InvoiceHold("dispute", TODAY), s.ports), "on_hold"),
-        (held(reason="promise", through=TODAY), "on_hold"),
+        (held(reason="promise_to_pay", through=TODAY), "on_hold"),
         (held(reason="other"), "on_hold"),
         (lambda s, id: s.save(replace(s.get(Customer, "cus_a"), service="terminated")), "service_terminated"),
         (lambda s, id: s.klass(auto_charge=None), "autopay_off"),

@@ -165,7 +165,7 @@ def test_an_overdue_invoice_says_what_keeps_it_from_being_collected_and_chased(a
     shown = explained(api)
     assert shown["collected"]["reason"] == "no_payment_method"
     assert (shown["chased"]["reason"], shown["chased"]["next_on"]) == ("pending", "2026-01-01")
-    api.put("/v1/customers/cus_acme/hold", {"reason": "promise", "through": "2026-01-05"})
+    api.put("/v1/customers/cus_acme/hold", {"reason": "promise_to_pay", "through": "2026-01-05"})
     shown = explained(api)
     assert (shown["collected"]["reason"], shown["collected"]["next_on"]) == ("on_hold", "2026-01-06")
     assert (shown["chased"]["reason"], shown["chased"]["next_on"]) == ("on_hold", "2026-01-06")

@@ -123,7 +123,7 @@ def test_while_mail_is_off_nothing_is_told_and_nothing_counts_as_told():
     "held",
     [
         {"customer": replace(ACME, hold=Hold("dispute"))},
-        {"customer": replace(ACME, hold=Hold("promise", late_by(1)))},  # its last day
+        {"customer": replace(ACME, hold=Hold("promise_to_pay", late_by(1)))},  # its last day
     ],
 )
 def test_a_hold_on_the_customer_leaves_nobody_to_chase(held):
