@@ -22,7 +22,7 @@ from shared.use_cases.autopay_rules import Choice, choose_payer
 from shared.use_cases.charge_invoice import why_not_chargeable
 from shared.use_cases.lookups import class_of, customer_of, invoice_of, open_invoices, settings_of, today
 from shared.use_cases.new_methods import choose_new
-from shared.use_cases.settle_payment import card_use
+from shared.use_cases.settle_payment import attempts_of, card_use
 
 PAST_DUE_KINDS = ("past_due_3", "past_due_2", "past_due_1")  # the most severe first
 
@@ -142,8 +142,19 @@ def _collected_again(facts: _Facts, ports: Ports) -> Step:
     if (new := choose_new(invoice, ports, facts.on)) is not None:
         return _charged(new, facts, ports)
     if invoice.next_attempt_on is not None:
-        return Step(False, "retry_scheduled", next_on=max(invoice.next_attempt_on, facts.on))
+        return _retried(max(invoice.next_attempt_on, facts.on), facts, ports)
     return Step(False, "refunded" if invoice.refunded_minor else "attempts_exhausted")
+
+
+def _retried(on: date, facts: _Facts, ports: Ports) -> Step:
+    """A retry is taken by the payment run and by the rules as they are then: without either it does not come."""
+    hard = frozenset(a.payment_method_id or "" for a in attempts_of(facts.invoice, ports) if a.hard)
+    choice = choose_payer(facts.invoice, ports, on, hard)
+    if choice.method is None:
+        return Step(False, choice.skipped)
+    if not facts.settings.payment_run.enabled:
+        return Step(False, "payment_run_off")
+    return Step(False, "retry_scheduled", next_on=on)
 
 
 def _charged(choice: Choice, facts: _Facts, ports: Ports) -> Step:

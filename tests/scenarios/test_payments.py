@@ -107,6 +107,31 @@ def test_a_retry_that_falls_due_during_a_hold_waits_for_its_end(world, acme):
     assert days(world) == ["01-01", "01-11"]
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda w, c, pm: w.put(f"/v1/customers/{c}/autopay", {"enabled": False, "rules": []}), "autopay_off"),
+        (lambda w, c, pm: w.put(f"/v1/customers/{c}/autopay", {"enabled": True, "rules": []}), "no_rule"),
+        (lambda w, c, pm: w.delete(f"/v1/payment-methods/{pm}"), "no_payment_method"),
+        (lambda w, c, pm: w.settings(payment_run={"enabled": False}), "payment_run_off"),
+    ],
+)
+def test_a_retry_that_nothing_would_take_any_more_is_not_foretold(world, acme, change, reason):
+    method = world.card(acme, SOFT)
+    id = world.invoice(acme, "100.00")
+
+    world.to("2026-01-01T12:00:00Z")
+    found = world.get(f"/v1/invoices/{id}/explain")["collected"]
+    assert (found["reason"], found["next_on"]) == ("retry_scheduled", "2026-01-04")
+    change(world, acme, method)
+    for day in ("2026-01-03T12:00:00Z", "2026-01-05T12:00:00Z"):
+        world.to(day)
+        found = world.get(f"/v1/invoices/{id}/explain")["collected"]
+        assert (found["reason"], found["next_on"]) == (reason, None)
+        assert "retry" not in [e["kind"] for e in world.all(f"/v1/customers/{acme}/timeline")]
+    assert days(world) == ["01-01"]
+
+
 def test_retries_are_taken_before_new_invoices(world, acme):
     world.card(acme, SOFT, "succeeded")
     retried = world.invoice(acme, "10.00")
