@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from functions.rehearsal.drive import SERVED, drive
 from shared.bootstrap import copied
-from shared.contracts.api_fields import FieldError, InvalidBody, refuse
+from shared.contracts.api_fields import FieldError, InvalidBody, harmless, identifier, refuse
 from shared.contracts.api_json import loads
 from shared.contracts.api_rehearsals import (
     CLASSES_MAX,
@@ -29,7 +29,6 @@ from shared.use_cases.copy_records import copy_records
 from shared.use_cases.rehearsed import Known, Rehearsed, outcomes_of, read_rehearsed
 
 BY: Final = "rehearsal"  # who changed the settings of a copy
-FOUND_WRONG: Final = (InvalidBody, ValueError)
 
 
 def check_changes(asked: Rehearsal, ports: Ports) -> None:
@@ -42,12 +41,21 @@ def check_changes(asked: Rehearsal, ports: Ports) -> None:
     except ValueError as wrong:
         refuse(f"settings.{getattr(wrong, 'field', '')}".rstrip("."), getattr(wrong, "message", str(wrong)))
     for class_id, part in _classes(asked).items():
-        if (before := found_class(class_id, ports)) is None:
-            refuse(f"classes.{class_id[:64]}", "is not the id of a class")
+        before = found_class(class_id, ports) if _is_identifier(class_id) else None
+        if before is None:
+            refuse(f"classes.{harmless(class_id)}", "is not the id of a class")
         try:
             patched_class(part, before)
         except InvalidBody as wrong:
             raise _below(f"classes.{class_id}", wrong) from None
+
+
+def _is_identifier(text: str) -> bool:
+    """Whether anything could be stored under it."""
+    try:
+        return bool(identifier(text))
+    except ValueError:
+        return False
 
 
 def _below(at: str, wrong: InvalidBody) -> InvalidBody:

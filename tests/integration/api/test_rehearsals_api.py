@@ -95,6 +95,7 @@ def test_the_bounds_themselves_are_fine(world, days):
         ({"days": 3, "classes": {"cls_nobody": {}}}, "classes.cls_nobody"),
         ({"days": 3, "classes": {"cls_standard": {"regular": {"terms_days": -1}}}},
          "classes.cls_standard.regular.terms_days"),
+        ({"days": 3, "classes": {"a" * 2_000: {}}}, f"classes.{'a' * 60}"),
         ({"days": 3, "classes": {"cls_standard": 7}}, "classes.cls_standard"),
         ({"days": 3, "classes": {"cls_standard": {"id": "cls_other"}}}, "classes.cls_standard.id"),
     ],
