@@ -107,7 +107,7 @@ def ports_from(config: Config) -> Ports:
         store=DynamoStore(config.table, config.region, writer=ids.new("")),
         clock=clock,
         ids=ids,
-        queue=SqsQueue(config.queue_url, clients),
+        queue=SqsQueue(config.queue_url, clients, correlation=observability.correlation),
         dead_letters=SqsDeadLetters(config.dlq_url, config.queue_url, clients),
         gateway=_ConfiguredGateway(config, clients),
         mailer=SesMailer(clients, config.mail_configuration_set, pace.account),

@@ -27,6 +27,7 @@ SERVICE = "paidup"
 RECEIVES_MAX = 5  # deliveries of a message before its queue puts it aside, as the template says
 REASON_CHARS_MAX = 500
 FRAMES_MAX = 12  # innermost frames of a stack that are logged
+CORRELATION = "correlation_id"  # the attribute of a message; its body is the work alone
 PASSING = (Unavailable, Conflict)  # will be gone when the record is delivered again
 TELLING = (DomainError, Misconfigured, *PASSING)  # errors whose text names ids and rules only
 
@@ -86,7 +87,9 @@ def observed(handler: Handler) -> Handler:
 
     @wraps(handler)
     def invoked(event: dict[str, Any], context: Any) -> Any:
-        logger.set_correlation_id(getattr(context, "aws_request_id", None))
+        request_id = getattr(context, "aws_request_id", None)
+        logger.set_correlation_id(request_id)
+        logger.append_keys(function_request_id=request_id)
         try:
             return handler(event, context)
         except Exception as error:
@@ -104,6 +107,11 @@ def report(outcome: object, **ids: object) -> None:
     count(name)
     if logger.log_level <= logging.INFO:
         logger.info(name, extra={key: str(value) for key, value in ids.items()})
+
+
+def correlation() -> str | None:
+    """What the work at hand began with: the id of a tick's or request's invocation, through every message since."""
+    return logger.get_correlation_id()
 
 
 def count(name: str, by: int = 1) -> None:
@@ -128,6 +136,16 @@ def sqs_processor() -> BatchProcessor:
 
 
 class _Processor(BatchProcessor):
+    def _process_record(self, record: dict[str, Any]) -> Any:
+        """Log lines of a record are told apart by what its message says it began with, if it says so."""
+        invocation = logger.get_correlation_id()
+        began = record.get("messageAttributes", {}).get(CORRELATION, {}).get("stringValue")
+        logger.set_correlation_id(began or invocation)
+        try:
+            return super()._process_record(record)
+        finally:
+            logger.set_correlation_id(invocation)
+
     def failure_handler(self, record: Any, exception: Any) -> Any:
         error = exception[1]
         count("record_failed")

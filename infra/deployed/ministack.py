@@ -18,8 +18,9 @@ REGION = "eu-central-1"
 START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 15
 POLL_SECONDS = 0.1
-# Each concurrent worker unpacks its own copy of the layers, 170 MB of them: few at a time, or the disk fills.
-CONCURRENCY = 6
+# Each concurrent worker unpacks its own copy of the layers, up to 170 MB, so there have to be limits; but what is over
+# the limit is turned away, and its message waits for as long as its queue hides it.
+CONCURRENCY = 24
 SCRATCH_BYTES = 5_000_000_000  # what all workers of a run unpack together, with room to spare
 
 

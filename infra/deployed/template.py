@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+VISIBILITY_SECONDS = 40  # longer than any piece of work of the small company
+
 
 class NothingToRewrite(Exception):
     """The template no longer has what a rewrite was made for: take the rewrite out, or mend it."""
@@ -37,6 +39,11 @@ def rewrites(root: Path, arch: str) -> tuple[Rewrite, ...]:
             "the same of sqs:ChangeMessageVisibility",
             r"(?<=[\[ ])sqs:ChangeMessageVisibility(?=[\],])",
             "sqs:ChangeMessageVisibility, sqs:ChangeMessageVisibilityBatch",
+        ),
+        Rewrite(
+            "a message that is tried again is waited for, and six times a worker's patience is too long for that",
+            r"VisibilityTimeout: \d+",
+            f"VisibilityTimeout: {VISIBILITY_SECONDS}",
         ),
         Rewrite(
             "ministack asks for the right to mail on `*`, not on the identity",

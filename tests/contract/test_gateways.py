@@ -381,6 +381,16 @@ def test_any_number_of_messages_is_enqueued(queue: SqsQueue, queue_url: str):
 
 
 @pytest.mark.moto
+def test_what_the_work_began_with_travels_beside_the_body(aws, queue_url: str):
+    queue = SqsQueue({"post": queue_url}.__getitem__, aws, correlation=lambda: "tick-1")
+    queue.send("post", ["body"])
+    asked = {"QueueUrl": queue_url, "MessageAttributeNames": ["All"]}
+    (message,) = boto3.client("sqs", region_name=REGION).receive_message(**asked)["Messages"]
+    assert message["Body"] == "body"
+    assert message["MessageAttributes"]["correlation_id"]["StringValue"] == "tick-1"
+
+
+@pytest.mark.moto
 def test_a_message_is_held_back_for_as_long_as_it_is_told(queue: SqsQueue, queue_url: str, wire: Network):
     queue.send("post", ["later"], delay_seconds=900)
     assert json.loads(wire.calls[-1][1])["Entries"][0]["DelaySeconds"] == 900

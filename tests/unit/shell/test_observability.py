@@ -59,6 +59,27 @@ def test_log_lines_carry_the_id_of_their_invocation(logged):
     assert (line["message"], line["correlation_id"], line["invoice_id"]) == ("invoice_posted", "req-1", "inv_1")
 
 
+def test_a_record_is_logged_with_what_its_work_began_with_and_what_it_sends_says_so_too(logged):
+    event = batch("one", "two")
+    event["Records"][0]["messageAttributes"] = {"correlation_id": {"stringValue": "tick-1", "dataType": "String"}}
+    sent_with = []
+
+    def work(record):
+        report("invoice_posted")
+        sent_with.append(observability.correlation())
+
+    @observed
+    def handler(event, context):
+        return handle_batch(event, context, work)
+
+    handler(event, Context())
+    assert [(line["correlation_id"], line["function_request_id"]) for line in logged()] == [
+        ("tick-1", "req-1"),
+        ("req-1", "req-1"),
+    ]
+    assert sent_with == ["tick-1", "req-1"]
+
+
 def test_an_error_is_logged_and_not_swallowed(logged):
     @observed
     def handler(event, context):
