@@ -69,7 +69,7 @@ class Watch:
         elif kind is InvoiceLines and before is not None:
             invoice = self._store.get(Invoice, before.invoice_id)
             posted = invoice is not None and invoice.status != "draft"
-            self.law("posted lines never change", not posted or before.lines == after.lines, before.invoice_id)
+            self.law("posted invoices never change", not posted or before.lines == after.lines, before.invoice_id)
         if kind is OutboxEvent and after is not None:
             self.events[after.id] = after.detail_type
         if kind in NEVER_REMOVED:
