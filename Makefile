@@ -82,6 +82,17 @@ format: $(INSTALLED)  ## put the code into shape
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
+.PHONY: browser
+AXE_VERSION := 4.14.1
+browser: $(INSTALLED) .local/axe/axe.min.js  ## drive the pages in Chromium; SHOTS=folder for pictures of them
+	@command -v chromium >/dev/null || { echo "Installing Debian's Chromium ..."; apt-get install -y -qq chromium >/dev/null; }
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps --only-binary :all: -r requirements/browser.txt
+	SHOTS=$(SHOTS) $(BIN)/python -m pytest tests/browser $(ARGS)
+
+.local/axe/axe.min.js:
+	@mkdir -p .local/axe
+	cd .local/axe && npm pack --silent axe-core@$(AXE_VERSION) && tar -xzf axe-core-$(AXE_VERSION).tgz --strip-components=1 package/axe.min.js
+
 # ---- measure ------------------------------------------------------------------------------------
 .PHONY: pictures
 pictures: $(INSTALLED)  ## docs/pictures anew; needs pdftoppm (poppler) and chromium on the path
@@ -116,6 +127,7 @@ COMPILE_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 
 .PHONY: lock
 lock: $(INSTALLED)  ## pin again after editing a .in file; UPGRADE=1 for the newest of everything
 	$(COMPILE_LOCK) $(if $(UPGRADE),--upgrade) -o requirements/dev.txt requirements/dev.in
+	$(COMPILE_LOCK) $(if $(UPGRADE),--upgrade) -c requirements/dev.txt -o requirements/browser.txt requirements/browser.in
 	$(COMPILE_LOCK) $(if $(UPGRADE),--upgrade) -o requirements/sam.txt requirements/sam.in
 	$(COMPILE_LOCK) $(if $(UPGRADE),--upgrade) -o requirements/ministack.txt requirements/ministack.in
 	$(COMPILE_LOCK) $(if $(UPGRADE),--upgrade) -o requirements/runtime.txt requirements/runtime.in

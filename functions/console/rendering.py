@@ -17,6 +17,7 @@ from functions.pay_page.rendering import HTML
 
 HERE: Final = Path(__file__).parent
 ASSETS: Final[Mapping[str, str]] = {
+    "icon.svg": "image/svg+xml",
     "style.css": "text/css; charset=utf-8",
     "console.js": "text/javascript; charset=utf-8",
     "htmx.min.js": "text/javascript; charset=utf-8",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import get_args
 
 import pytest
 
 from functions.console.app import FORMS, PAGES, STANDS
 from functions.console.settings import SECTIONS
 from infra.local.cloud import LocalCloud
+from shared.domain.customer import HoldReason
 from tests.integration.console_browser import Console, Outline, busy_world, draft_of, run_of
 from tests.integration.world import World
 
@@ -371,3 +373,10 @@ def test_past_due_and_reports_show_what_the_api_says(busy):
 def test_every_form_stands_on_a_page_that_there_is():
     assert set(STANDS.values()) <= set(PAGES)
     assert set(STANDS) <= set(FORMS)
+
+
+def test_the_reasons_of_a_hold_are_those_that_the_api_knows(busy):
+    console = Console(busy, "operator")
+    for path in ("/console/customers/cus_late", "/console/invoices/inv_late"):
+        offered = console.get(path).form("/hold").offers("reason")
+        assert sorted(offered) == sorted(get_args(HoldReason)), path
