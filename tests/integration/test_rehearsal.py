@@ -125,6 +125,7 @@ def local(instant, timezone):
     return str(datetime.fromisoformat(instant).astimezone(ZoneInfo(timezone)).date())
 
 
+@pytest.mark.slow
 def test_what_was_rehearsed_comes_true_event_for_event(memory_world):
     world = memory_world
     company(world, customers=12)
@@ -153,6 +154,7 @@ def test_what_was_rehearsed_comes_true_on_dynamo_too(moto_world):
     assert all(happened[category] for category in ("invoices", "charges", "emails"))
 
 
+@pytest.mark.slow
 def test_changed_settings_come_true_as_rehearsed(memory_world):
     """Switched for real right after, they do what the second run said; the first run is what would have been."""
     world = memory_world
@@ -168,6 +170,7 @@ def test_changed_settings_come_true_as_rehearsed(memory_world):
     assert foretold(made["base"]) != foretold(made["changed"])
 
 
+@pytest.mark.slow
 def test_ticks_with_nothing_due_are_passed_over_and_nothing_is_missed(memory_world):
     world = memory_world
     company(world, customers=4)
