@@ -1,1 +1,0 @@
-"""Records and messages as each version wrote them, which every later version has to read."""
