@@ -85,7 +85,7 @@ format: $(INSTALLED)  ## put the code into shape
 .PHONY: browser
 AXE_VERSION := 4.14.1
 browser: $(INSTALLED) .local/axe/axe.min.js  ## drive the pages in Chromium; SHOTS=folder for pictures of them
-	@command -v chromium >/dev/null || { echo "Installing Debian's Chromium ..."; apt-get install -y -qq chromium >/dev/null; }
+	@command -v chromium >/dev/null || { echo "Installing Debian's Chromium ..."; apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps --only-binary :all: -r requirements/browser.txt
 	SHOTS=$(SHOTS) $(BIN)/python -m pytest tests/browser $(ARGS)
 
