@@ -15,16 +15,12 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from shared.config import Misconfigured
 from shared.domain.errors import DomainError, Invalid
 from shared.ports import Conflict, Unavailable
 
 SERVICE = "paidup"
-RECEIVES_MAX = 5  # deliveries of a message before its queue puts it aside, as the template says
 REASON_CHARS_MAX = 500
 FRAMES_MAX = 12  # innermost frames of a stack that are logged
 CORRELATION = "correlation_id"  # the attribute of a message; its body is the work alone
@@ -93,7 +89,7 @@ def observed(handler: Handler) -> Handler:
         try:
             return handler(event, context)
         except Exception as error:
-            logger.error("invocation failed", extra={"handler": handler.__module__, **_facts(error)})
+            logger.error("invocation failed", extra={"handler": handler.__module__, **facts_of(error)})
             raise
         finally:
             _publish()
@@ -119,64 +115,23 @@ def count(name: str, by: int = 1) -> None:
     _counts[name] = _counts.get(name, 0) + by
 
 
-def handle_batch(
-    event: dict[str, Any], context: Any, record_handler: Callable[[SQSRecord], object]
-) -> PartialItemFailureResponse:
-    """Run each record of a queue's batch. Those that raise are reported back and delivered again, singly."""
-
-    def one(record: SQSRecord) -> object:  # the processor passes it by this name
-        return record_handler(record)
-
-    return process_partial_response(event, one, sqs_processor(), context)
-
-
-def sqs_processor() -> BatchProcessor:
-    """A processor that reports failed records even if all of them failed: each has been logged by itself."""
-    return _Processor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-
-
-class _Processor(BatchProcessor):
-    def _process_record(self, record: dict[str, Any]) -> Any:
-        """Log lines of a record are told apart by what its message says it began with, if it says so."""
-        invocation = logger.get_correlation_id()
-        began = record.get("messageAttributes", {}).get(CORRELATION, {}).get("stringValue")
-        logger.set_correlation_id(began or invocation)
-        try:
-            return super()._process_record(record)
-        finally:
-            logger.set_correlation_id(invocation)
-
-    def failure_handler(self, record: Any, exception: Any) -> Any:
-        error = exception[1]
-        count("record_failed")
-        if isinstance(error, PASSING):
-            reason = {"error": type(error).__name__, "reason": str(error)}
-            logger.warning("record is left for later", extra={"message_id": record.message_id, **reason})
-        else:
-            logger.error("record failed", extra={"message_id": record.message_id, **_facts(error)})
-        attempts = int(record.raw_event.get("attributes", {}).get("ApproximateReceiveCount", 0))
-        if attempts >= RECEIVES_MAX:
-            _tell(record.message_id, error, attempts)
-        return super().failure_handler(record, exception)
-
-
-def _tell(message_id: str, error: BaseException, attempts: int) -> None:
+def tell_failure(message_id: str, error: BaseException, attempts: int) -> None:
     """That a reason is lost must not lose the message."""
     try:
         _tell_failure(message_id, _reason(error), attempts)
     except Exception as untold:  # noqa: BLE001 - whatever it is, the message is put aside all the same
-        logger.error("reason is lost", extra={"message_id": message_id, **_facts(untold)})
+        logger.error("reason is lost", extra={"message_id": message_id, **facts_of(untold)})
 
 
 def _reason(error: BaseException) -> str:
-    facts = _facts(error)
+    facts = facts_of(error)
     told = facts.get("reason") or (f"field {facts['field']}" if "field" in facts else "")
     where = next(reversed(traceback.extract_tb(error.__traceback__)), None)
     at = f"at {where.filename.rpartition('/')[2]}:{where.lineno} in {where.name}" if where else ""
     return f"{type(error).__name__}: {told or at}"[:REASON_CHARS_MAX]
 
 
-def _facts(error: BaseException) -> dict[str, object]:
+def facts_of(error: BaseException) -> dict[str, object]:
     """Where an error came from. Its text only if it is one of ours: others quote what people typed."""
     frames = traceback.extract_tb(error.__traceback__)[-FRAMES_MAX:]
     stack = [f"{frame.filename.rpartition('packages/')[2]}:{frame.lineno} {frame.name}" for frame in frames]

@@ -9,7 +9,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from shared.bootstrap import ports
 from shared.contracts.messages import SelectSummaries, SummarizeAccounts, read
-from shared.observability import handle_batch, observed, report
+from shared.observability import observed, report
+from shared.queue_batches import handle_batch
 from shared.use_cases.summarize_account import summarize_account
 from shared.use_cases.sweep_summaries import select_summaries
 

@@ -14,7 +14,7 @@ from shared.contracts import api_answers as a
 from shared.contracts import api_answers_runs as r
 from shared.contracts.api_classes import ClassBody
 from shared.contracts.api_customers import CustomerBody
-from shared.contracts.api_rehearsals import RehearsalAnswer
+from shared.contracts.api_rehearsals import RehearsalAnswer, SettingsPreviewAnswer
 from shared.contracts.api_settings import SettingsBody
 from shared.contracts.api_warnings import WARNINGS
 
@@ -56,7 +56,7 @@ ANSWERS: Final[Mapping[str, tuple[Any, ...]]] = {
     "GET /v1/health": (a.HealthAnswer,),
     "GET /v1/openapi.json": ({"type": "object"},),
     "GET /v1/settings": (SETTINGS,),
-    "PATCH /v1/settings": (CHANGED_SETTINGS, DRY_RUN),
+    "PATCH /v1/settings": (CHANGED_SETTINGS, DRY_RUN, SettingsPreviewAnswer),
     "GET /v1/settings/history": (Many(r.SettingsChangeAnswer),),
     "GET /v1/audit": (Many(r.AuditEntryAnswer),),
     "GET /v1/audit/verify": (r.VerifiedAnswer,),

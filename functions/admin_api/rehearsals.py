@@ -6,8 +6,6 @@ from typing import Any, Final
 
 from functions.admin_api.calls import CSV_TYPE, Answer, Call, prefers
 from functions.admin_api.routing import endpoint, new_router
-from functions.rehearsal.rehearse import check_changes
-from functions.rehearsal.run import carry_out
 from shared.contracts.api_json import dumps, loads
 from shared.contracts.api_rehearsals import CSV_HEADER, RehearsalBody, csv_rows, rehearsal_json
 from shared.contracts.export_csv import text_of, written
@@ -24,6 +22,9 @@ ANSWER_BYTES_MAX: Final = 5 * 1024 * 1024  # Lambda answers with six at most
 @endpoint(router, "POST", "/v1/rehearsals", body=RehearsalBody, creates="reh_")
 def post_rehearsal(call: Call[RehearsalBody]) -> Answer:
     """Rehearse the next days as things are set and, if changes are given, with those; a small world is done at once."""
+    from functions.rehearsal.rehearse import check_changes  # with every handler there is: few requests need them
+    from functions.rehearsal.run import carry_out
+
     body = call.body
     asked = Rehearsal(
         call.ports.ids.new("reh_"), body.days, settings=_text(body.settings), classes=_text(body.classes),

@@ -9,7 +9,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from shared.bootstrap import ports
 from shared.contracts.messages import PlanPosting, PostDrafts, SendRun, read
-from shared.observability import count, handle_batch, observed
+from shared.observability import count, observed
+from shared.queue_batches import handle_batch
 from shared.use_cases.post_invoices import plan_posting, post_chunk
 from shared.use_cases.send_notice import send_run
 

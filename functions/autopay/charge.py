@@ -10,8 +10,9 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from shared.bootstrap import ports_for_batch
 from shared.contracts.messages import ChargeInvoices, RetryCharge, SelectInvoices, read
-from shared.observability import handle_batch, observed, report
+from shared.observability import observed, report
 from shared.ports import Ports
+from shared.queue_batches import handle_batch
 from shared.use_cases.payment_runs import charge_chunk, retry_charge, select_invoices
 
 

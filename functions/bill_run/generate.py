@@ -10,8 +10,9 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from shared.bootstrap import ports_for_batch
 from shared.contracts.messages import GenerateDrafts, SelectCustomers, read
-from shared.observability import count, handle_batch, observed, report
+from shared.observability import count, observed, report
 from shared.ports import Ports
+from shared.queue_batches import handle_batch
 from shared.use_cases.generate_drafts import generate_drafts
 from shared.use_cases.select_customers import select_customers
 

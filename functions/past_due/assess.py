@@ -9,7 +9,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from shared.bootstrap import ports
 from shared.contracts.messages import AssessCustomers, AssessMessage, PublishEvent, RefreshCustomer, read
-from shared.observability import count, handle_batch, observed, report
+from shared.observability import count, observed, report
+from shared.queue_batches import handle_batch
 from shared.use_cases.assess_customer import Assessed, assess_customer
 from shared.use_cases.outbox import publish_event
 from shared.use_cases.restore_service import refresh_service

@@ -12,7 +12,8 @@ from shared.bootstrap import ports
 from shared.contracts.api_json import dumps
 from shared.contracts.messages import RunRehearsal, read
 from shared.domain.rehearsal import Rehearsal
-from shared.observability import handle_batch, observed, report
+from shared.observability import observed, report
+from shared.queue_batches import handle_batch
 from shared.use_cases.rehearsals import customers_max, run_rehearsal
 
 

@@ -12,8 +12,9 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from shared.bootstrap import ports_for_batch
-from shared.observability import handle_batch, observed, report
+from shared.observability import observed, report
 from shared.ports import Ports
+from shared.queue_batches import handle_batch
 from shared.use_cases.look_ahead import ahead_of_mail_events
 from shared.use_cases.mail_feedback import MailEvent, MailKind, take_mail_event
 

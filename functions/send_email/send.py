@@ -10,8 +10,9 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from shared.bootstrap import ports_for_batch
 from shared.contracts.messages import SendNotice, read, readable
-from shared.observability import handle_batch, observed, report
+from shared.observability import observed, report
 from shared.ports import Ports
+from shared.queue_batches import handle_batch
 from shared.use_cases.look_ahead import ahead_of_notices
 from shared.use_cases.send_notice import send_notice
 

@@ -115,6 +115,12 @@ class DifferenceAnswer(TypedDict):
     steps: CategoryAnswer
 
 
+class SettingsPreviewAnswer(TypedDict):
+    effects: dict[str, int]
+    tomorrow: DifferenceAnswer
+    warnings: NotRequired[list[dict[str, Any]]]
+
+
 class RehearsalAnswer(TypedDict):
     id: str
     status: RehearsalStatus

@@ -25,6 +25,7 @@ INWARDS: dict[str, frozenset[str]] = {
     "shared.rendering": frozenset(),
     "shared.config": frozenset({"shared.domain"}),
     "shared.observability": frozenset({"shared.config", "shared.domain", "shared.ports"}),
+    "shared.queue_batches": frozenset({"shared.observability"}),
     "shared.bootstrap": frozenset(
         {
             "shared.config",
@@ -46,6 +47,7 @@ INWARDS: dict[str, frozenset[str]] = {
             "shared.domain",
             "shared.observability",
             "shared.ports",
+            "shared.queue_batches",
             "shared.rendering",
             "shared.use_cases",
         }

@@ -16,7 +16,7 @@ from shared import bootstrap
 from shared.domain.dead_letter import redacted
 from shared.domain.errors import Refused
 from shared.domain.records import FailedMessage
-from shared.observability import RECEIVES_MAX
+from shared.queue_batches import RECEIVES_MAX
 from shared.use_cases.dead_letters import TICK, UNTOLD
 
 LONG_ENOUGH = timedelta(hours=1)  # for five deliveries of a message that is hidden for six minutes after each

@@ -153,7 +153,8 @@ def payments(facts, cloud, watch) -> None:
 def mail(facts, cloud, watch) -> None:
     sent = Counter(s.mail.notice_id for s in cloud.mail.sent)
     told = defaultdict(list)
-    for notice in sorted(facts.notices, key=lambda n: n.created_at):
+    # Of days made up for together, the tiers' notices are recorded at one instant, and the lower one is superseded.
+    for notice in sorted(facts.notices, key=lambda n: (n.created_at, n.tier or 0)):
         asked = cloud.ports.store.get(Task, task_of(notice.id))
         settled = notice.status in ("sent", "bounced", "suppressed") or asked is not None
         watch.law("every notice comes to an end", settled, f"{notice.id} {notice.kind} {notice.status}")

@@ -11,8 +11,8 @@ from typing import get_args
 
 from infra.wiring import TEMPLATE
 from shared.config import Config
-from shared.observability import RECEIVES_MAX
 from shared.ports import QueueName
+from shared.queue_batches import RECEIVES_MAX
 from shared.storage.schema import KINDS, TABLES
 from shared.use_cases.dead_letters import ATTEMPTS, QUEUES
 

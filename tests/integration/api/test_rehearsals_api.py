@@ -142,3 +142,25 @@ def test_unknown_rehearsals_and_roles_too_low(world):
     assert world.post("/v1/rehearsals", {"id": "reh_own", "days": 1}, token="local-operator", status=200) == made
     world.post("/v1/rehearsals", {"id": "reh_own", "days": 2}, token="local-operator", status=409)
     assert world.get("/v1/rehearsals/reh_own", token="local-viewer") == made
+
+
+def test_a_dry_run_of_settings_tells_on_request_what_would_be_different_tomorrow(world, company):
+    before = snapshot(world)
+    world.to("2026-01-01T12:00:00Z")
+    told = world.patch("/v1/settings?dry_run=true&tomorrow=true", SWITCH_ON)
+    assert sorted(told) == ["effects", "tomorrow"]
+    assert list(told["tomorrow"]) == list(CATEGORIES)
+    invoices = told["tomorrow"]["invoices"]
+    assert (invoices["added"], invoices["removed"]) == (4, 0)  # each for the days before its first whole month, too
+    assert {i["customer_id"] for i in invoices["items"]} == set(company)
+    assert snapshot(world) == before
+
+
+def test_tomorrow_is_told_of_a_dry_run_alone_and_not_of_too_large_a_company(world, company, monkeypatch):
+    assert "tomorrow" not in world.patch("/v1/settings?tomorrow=true", {"pay_link": {"expires_days": 9}})
+    monkeypatch.setattr("functions.admin_api.settings.TOMORROW_CUSTOMERS_MAX", 1)
+    world.patch("/v1/settings?dry_run=true&tomorrow=true", SWITCH_ON, status=413)
+
+
+def snapshot(world):
+    return [world.all("/v1/invoices"), world.all("/v1/notices"), world.get("/v1/settings")]

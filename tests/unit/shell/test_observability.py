@@ -11,8 +11,9 @@ import pytest
 
 from shared import observability
 from shared.domain.errors import Invalid, Refused
-from shared.observability import count, handle_batch, observed, report
+from shared.observability import count, observed, report
 from shared.ports import Conflict, Unavailable
+from shared.queue_batches import handle_batch
 
 CANARY = "4111-1111-1111-1111"
 TICK_SECONDS_MAX = 100e-6
