@@ -12,6 +12,7 @@ from pathlib import Path
 
 from infra.local.cloud import LocalCloud
 from shared.domain.account_summary import SummaryMark
+from shared.domain.console_session import ConsoleSession
 from shared.domain.records import FailedMessage
 from shared.domain.runs import PrintPart
 from shared.ports import Save
@@ -40,6 +41,7 @@ SELDOM = (
     SummaryMark("cus_acme", "ntc_sent", NOW, NOW),
     PrintPart("brn_sample", 1, ("inv_due", "inv_posted"), NOW, followed=True),
     FailedMessage("000000000001", "NotFound: no notice ntc_1", 5, NOW, NOW),
+    ConsoleSession("0" * 64, "local-admin", "admin", NOW),
 )
 
 
