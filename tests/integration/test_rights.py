@@ -58,6 +58,7 @@ NEEDED_AT_OTHER_TIMES = {
     "SendEmailSweep read RunsTable",
     "SendEmailSweep write RunsTable",  # mails have waited for a day: a person is asked
     "AccountSummaryCompose write RunsTable",  # it fails on a message for the last time, and says why
+    "AdminApi read NoticesTable/index/notices_pending",  # somebody lists the mails that wait
     "AdminApi sqs:SendMessage RehearsalQueue",  # a rehearsal is too large to be done within the request
     "AdminApi sqs:SendMessage SummaryQueue",  # a dead letter is put back
     "AdminApi sqs:SendMessage FeedbackQueue",
