@@ -7,7 +7,7 @@ append to the same shard at the same moment; then only the head conflicts, and t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final, TypeVar, cast
 
@@ -32,15 +32,10 @@ from shared.domain.template import StoredTemplate
 from shared.domain.webhook import WebhookEndpoint
 from shared.ports import (
     COMMIT_MAX,
-    PAGE_LIMIT,
     Change,
     Check,
     Clock,
     Conflict,
-    Entry,
-    Index,
-    Key,
-    Page,
     Remove,
     Save,
     Store,
@@ -48,6 +43,7 @@ from shared.ports import (
     Unavailable,
 )
 from shared.storage.records import keys_of, kind_of
+from shared.storage.within import StoreWithin
 
 E = TypeVar("E")
 
@@ -72,37 +68,17 @@ _UNTOLD: Final = (Answered, SettingsGate)  # answers kept to be repeated, and co
 _Audit = tuple[Save[AuditEntry], Save[AuditHead]]
 
 
-class AuditedStore:
+class AuditedStore(StoreWithin):
     """Implements shared.ports.Store for one request: reads as the store within, writes with an entry for each commit.
 
     What only keeps an answer to repeat it is no change of anything, and is not told.
     """
 
     def __init__(self, inner: Store, request: AuditedRequest, clock: Clock) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._request = request
         self._clock = clock
         self._unanswered: tuple[tuple[Change, ...], _Audit] | None = None
-
-    def get(self, kind: type[E], partition: str, sort: str = "") -> E | None:
-        return self._inner.get(kind, partition, sort)
-
-    def get_many(self, kind: type[E], keys: Sequence[tuple[str, str]]) -> list[E]:
-        return self._inner.get_many(kind, keys)
-
-    def get_all(self, keys: Sequence[Key]) -> list[Any]:
-        return self._inner.get_all(keys)
-
-    def list(
-        self, kind: type[E], partition: str, prefix: str = "", after: str | None = None, limit: int = PAGE_LIMIT
-    ) -> Page[E]:
-        return self._inner.list(kind, partition, prefix, after, limit)
-
-    def find(
-        self, index: Index[E], partition: str, *, prefix: str = "", last: str | None = None,
-        after: str | None = None, limit: int = PAGE_LIMIT, reverse: bool = False,
-    ) -> Page[Entry]:  # fmt: skip
-        return self._inner.find(index, partition, prefix=prefix, last=last, after=after, limit=limit, reverse=reverse)
 
     def commit(self, *changes: Save[E] | Remove[E] | Check[E]) -> None:
         plain = cast(tuple[Change, ...], changes)

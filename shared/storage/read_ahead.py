@@ -10,19 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
-from shared.ports import PAGE_LIMIT, Change, Check, Entry, Index, Key, Page, Remove, Save, Store
+from shared.ports import Change, Check, Key, Remove, Save, Store
 from shared.storage.records import keys_of, with_version
+from shared.storage.within import StoreWithin
 
 E = TypeVar("E")
 
 KNOWN_MAX = 10_000  # records remembered; what is more is read when it is needed
 
 
-class ReadAhead:
+class ReadAhead(StoreWithin):
     """Implements shared.ports.Store and LooksAhead."""
 
     def __init__(self, inner: Store) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._known: dict[Key, Any] = {}  # None for what is known not to be there
 
     def ahead(self, keys: Sequence[Key]) -> None:
@@ -47,17 +48,6 @@ class ReadAhead:
         unknown = [key for key in keys if key not in self._known]
         found = dict(zip(unknown, self._inner.get_all(unknown), strict=True)) if unknown else {}
         return [self._known[key] if key in self._known else found[key] for key in keys]
-
-    def list(
-        self, kind: type[E], partition: str, prefix: str = "", after: str | None = None, limit: int = PAGE_LIMIT
-    ) -> Page[E]:
-        return self._inner.list(kind, partition, prefix, after, limit)
-
-    def find(
-        self, index: Index[E], partition: str, *, prefix: str = "", last: str | None = None,
-        after: str | None = None, limit: int = PAGE_LIMIT, reverse: bool = False,
-    ) -> Page[Entry]:  # fmt: skip
-        return self._inner.find(index, partition, prefix=prefix, last=last, after=after, limit=limit, reverse=reverse)
 
     # ---- writing --------------------------------------------------------------------------------
 
