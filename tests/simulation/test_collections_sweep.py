@@ -10,8 +10,6 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from infra.local.faults import FAULTS, Calls, NoFaults, OneFault, faulty
-from infra.local.invoker import SimulatedCrash
 from shared.contracts.messages import AssessCustomers, PublishEvent, RefreshCustomer
 from shared.domain.account_event import AccountEvent
 from shared.domain.collection import CollectionState
@@ -24,18 +22,17 @@ from shared.domain.policy import CustomerClass, LateFee, Policy
 from shared.domain.records import Owner
 from shared.domain.settings import Action, Automations, PastDue, SendNewInvoices, Settings, Trigger
 from shared.domain.task import Task
-from shared.ports import Conflict, Unavailable
 from shared.use_cases import assess_customer as assessing
 from shared.use_cases import late_fees, outbox
 from shared.use_cases.outbox import sweep_events
 from shared.use_cases.record_payment import ManualPayment, record_payment
 from shared.use_cases.send_notice import sweep_notices
 from tests.integration.stage import Stage
+from tests.simulation import stage_sweep
+from tests.simulation.stage_sweep import recovered, unprepared
 
 DUE = date(2026, 1, 1)
 DAY_14 = datetime(2026, 1, 15, 14, tzinfo=UTC)
-DELIVERIES_MAX = 5
-PASSING = (SimulatedCrash, Unavailable, Conflict)
 
 
 def world_of():
@@ -66,22 +63,13 @@ def assess(stage):
     stage.work("assess", message.body())
 
 
-def delivered(stage, work):
-    """As the queue does: again, until it succeeds; then what it left in the queues, and the next tick."""
-    for _ in range(DELIVERIES_MAX):
-        try:
-            work(stage)
-            break
-        except PASSING:
-            continue
-    else:
-        raise AssertionError("the message went to the dead letters")
+def calm(stage):
+    """What is left in the queues, and the next tick."""
     for _ in range(2):  # a mail whose PDF is not there asks for it first
         stage.deliver()
         stage.advance(hours=1)
         sweep_events(stage.ports)
         sweep_notices(stage.ports)
-    stage.deliver()
 
 
 def state_of(stage):
@@ -100,41 +88,13 @@ def state_of(stage):
     }
 
 
-def swept(work, prepare=None):
-    """The faults that leave another state behind than none does."""
-
+def swept(work, prepare=unprepared):
     def made():
         stage = world_of()
-        if prepare is not None:
-            prepare(stage)
+        prepare(stage)
         return stage
 
-    stage = made()
-    delivered(stage, work)
-    expected = state_of(stage)
-    stage = made()
-    calls = Calls(NoFaults())
-    calls.begin("PastDueAssessFunction")
-    plain, stage.ports = stage.ports, faulty(stage.ports, calls)
-    work(stage)
-    assert len(calls.seen) > 3
-    wrong = []
-    for call in calls.seen:
-        for kind in FAULTS:
-            stage = made()
-            plain = stage.ports
-            one = Calls(OneFault(call.number, kind))
-            one.begin("PastDueAssessFunction")
-            stage.ports = faulty(plain, one)
-            try:
-                work(stage)
-            except PASSING:
-                pass
-            stage.ports = plain
-            delivered(stage, work)
-            if state_of(stage) != expected:
-                wrong.append(f"{kind} at {call}")
-    return expected, wrong
+    return stage_sweep.swept(made, work, calm, state_of)
 
 
 def test_a_day_that_brings_everything_brings_it_once_whatever_goes_wrong():
@@ -154,7 +114,7 @@ def test_a_day_that_brings_everything_brings_it_once_whatever_goes_wrong():
 
 def paid(stage):
     """All of it, by a cheque; the message to look at the service waits."""
-    delivered(stage, assess)
+    recovered(stage, assess, calm)
     record_payment(ManualPayment("pay_1", "cus_a", "USD", 130_00, "check"), stage.ports)
     stage.queue.waiting = [m for m in stage.queue.waiting if m[1] != "assess"]
 
@@ -227,8 +187,8 @@ def removed_before_published(patch):
 @pytest.mark.parametrize(
     ("bug", "work", "prepare"),
     [
-        (fees_with_ids_of_their_own, assess, None),
-        (state_before_effects, assess, None),
+        (fees_with_ids_of_their_own, assess, unprepared),
+        (state_before_effects, assess, unprepared),
         (removed_before_published, publish, told),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

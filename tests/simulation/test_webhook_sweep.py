@@ -10,25 +10,23 @@ from datetime import UTC, datetime
 
 import pytest
 
-from infra.local.faults import FAULTS, Calls, NoFaults, OneFault, faulty
-from infra.local.invoker import SimulatedCrash
 from shared.contracts.messages import DeliverWebhook, PublishEvent
 from shared.domain.outbox import OutboxEvent
 from shared.domain.task import Task
 from shared.domain.webhook import GIVEN_UP_IN_A_ROW_MAX, WebhookDelivery, WebhookEndpoint, delivery_id
-from shared.ports import Conflict, Unavailable, WebhookAnswer
+from shared.ports import WebhookAnswer
 from shared.use_cases import outbox, webhook_deliveries
 from shared.use_cases.outbox import sweep_events
 from shared.use_cases.webhook_deliveries import sweep_deliveries
 from shared.use_cases.webhook_endpoints import create_endpoint
 from tests.integration.stage import Stage
+from tests.simulation import stage_sweep
+from tests.simulation.stage_sweep import unprepared
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 URLS = {"whk_crm": "https://crm.example/", "whk_erp": "https://erp.example/"}
-DELIVERIES_MAX = 5
 CALM_TICKS = 4
 HEARD = WebhookAnswer(200)
-PASSING = (SimulatedCrash, Unavailable, Conflict)
 
 
 def world_of(answer=HEARD):
@@ -55,22 +53,12 @@ def deliver(stage):
         stage.work("webhook", DeliverWebhook(delivery_id=delivery_id("evt_1", id)).body())
 
 
-def recovered(stage, work):
-    """As the queue does: again, until it succeeds; then what it left in the queues, and the next ticks."""
-    for _ in range(DELIVERIES_MAX):
-        try:
-            work(stage)
-            break
-        except PASSING:
-            continue
-    else:
-        raise AssertionError("the message went to the dead letters")
+def calm(stage):
     for _ in range(CALM_TICKS):
         stage.deliver()
         stage.advance(minutes=15)
         sweep_events(stage.ports)
         sweep_deliveries(stage.ports)
-    stage.deliver()
 
 
 def state_of(stage):
@@ -85,44 +73,13 @@ def state_of(stage):
     }
 
 
-def swept(work, prepare=None, answer=HEARD):
-    """The state without a fault, and the faults that leave another one behind."""
-
+def swept(work, prepare=unprepared, answer=HEARD):
     def made():
         stage = world_of(answer)
-        if prepare is not None:
-            prepare(stage)
+        prepare(stage)
         return stage
 
-    stage = made()
-    recovered(stage, work)
-    expected = state_of(stage)
-    calls = calls_of(made(), work)
-    assert len(calls) > 3
-    wrong = []
-    for call in calls:
-        for kind in FAULTS:
-            stage = made()
-            plain, one = stage.ports, Calls(OneFault(call.number, kind))
-            one.begin("Worker")
-            stage.ports = faulty(plain, one)
-            try:
-                work(stage)
-            except PASSING:
-                pass
-            stage.ports = plain
-            recovered(stage, work)
-            if state_of(stage) != expected:
-                wrong.append(f"{kind} at {call}")
-    return expected, wrong
-
-
-def calls_of(stage, work):
-    calls = Calls(NoFaults())
-    calls.begin("Worker")
-    stage.ports = faulty(stage.ports, calls)
-    work(stage)
-    return calls.seen
+    return stage_sweep.swept(made, work, calm, state_of)
 
 
 def test_an_event_reaches_the_bus_and_every_endpoint_whatever_goes_wrong():
@@ -194,7 +151,10 @@ def settled_before_it_is_sent(patch):
 
 @pytest.mark.parametrize(
     ("bug", "work", "prepare"),
-    [(removed_before_its_deliveries_are_stored, publish, None), (settled_before_it_is_sent, deliver, stored)],
+    [
+        (removed_before_its_deliveries_are_stored, publish, unprepared),
+        (settled_before_it_is_sent, deliver, stored),
+    ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_the_sweep_finds_a_planted_bug(bug, work, prepare, monkeypatch):
