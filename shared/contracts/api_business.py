@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 from babel import Locale
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from shared.contracts.api_fields import Body, Currency, Email, Findings, Line, Name, Timezone, refuse, text
+from shared.contracts.api_fields import AddressBody, Body, Currency, Email, Findings, Name, Timezone, refuse, text
 from shared.domain.address import Address
 from shared.domain.picture import BYTES_MAX, NotAPicture, Picture, picture
 from shared.domain.settings import Business, EInvoice, Language
@@ -115,21 +115,12 @@ Colour = Annotated[str, BeforeValidator(colour), _field("^#[0-9a-fA-F]{6}$")]
 Logo = Annotated[str, BeforeValidator(logo), _field()]
 
 
-class SellerAddressBody(Body):
-    line1: Line = ""
-    line2: Line = ""
-    city: Line = ""
-    region: Line = ""
-    postal_code: Line = ""
-    country: Line = ""
-
-
 class BusinessBody(Body):
     name: Name = _DEFAULTS.name
     timezone: Timezone = _DEFAULTS.timezone
     email_from: Email = _DEFAULTS.email_from
     currency: Currency = _DEFAULTS.currency
-    address: SellerAddressBody = Field(default_factory=SellerAddressBody)
+    address: AddressBody = Field(default_factory=AddressBody)
     tax_id: TaxId | None = None
     iban: Iban | None = None
     bic: Bic | None = None

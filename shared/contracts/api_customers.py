@@ -9,13 +9,13 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from shared.contracts.api_fields import (
+    AddressBody,
     Body,
     ClassId,
     Currency,
     CustomerId,
     Day,
     Email,
-    Line,
     Name,
     Percent,
     Schedule,
@@ -31,15 +31,6 @@ from shared.domain.policy import DEFAULT_CLASS_ID
 from shared.domain.settings import Language
 
 DELIVERIES: Final[tuple[Delivery, ...]] = ("email", "print")
-
-
-class AddressBody(Body):
-    line1: Line = ""
-    line2: Line = ""
-    city: Line = ""
-    region: Line = ""
-    postal_code: Line = ""
-    country: Line = ""
 
 
 class SwitchesBody(Body):

@@ -347,6 +347,15 @@ Timezone = Annotated[str, BeforeValidator(timezone), _schema()]
 Schedule = Annotated[str, BeforeValidator(schedule), _schema()]
 
 
+class AddressBody(Body):
+    line1: Line = ""
+    line2: Line = ""
+    city: Line = ""
+    region: Line = ""
+    postal_code: Line = ""
+    country: Line = ""
+
+
 _ID_TAIL: Final = "[A-Za-z0-9_-]+$"
 
 

@@ -53,6 +53,15 @@ def charge(stage, id, days=0, minutes=0):
     return charge_invoice(id, stage.ports, run=run_on(stage, days, minutes))
 
 
+def declined(stage):
+    """An invoice whose first attempt is a minute ago."""
+    id = stage.posted(due_on=TODAY)
+    stage.advance(minutes=1)
+    charge(stage, id, 0, minutes=1)
+    stage.advance(minutes=1)
+    return id
+
+
 def use(stage, token="tok_pm_1"):
     return stage.get(CardUse, "cus_a", token)
 
@@ -240,10 +249,7 @@ def test_a_hard_decline_ends_it_when_the_softly_declined_card_was_removed(stage)
 def test_a_new_card_that_the_rules_do_not_name_pays_nothing(stage):
     card(stage, SOFT)
     rules(stage, "pm_1")
-    id = stage.posted(due_on=TODAY)
-    stage.advance(minutes=1)
-    charge(stage, id, 0, minutes=1)
-    stage.advance(minutes=1)
+    id = declined(stage)
     card(stage, id="pm_2")
     assert charge(stage, id, 1).skipped == "retry_scheduled"
 
@@ -254,10 +260,7 @@ def test_rules_changed_to_another_card_allow_an_attempt_at_once(stage, there_bef
     if there_before:
         card(stage, id="pm_2")
     rules(stage, "pm_1")
-    id = stage.posted(due_on=TODAY)
-    stage.advance(minutes=1)
-    charge(stage, id, 0, minutes=1)
-    stage.advance(minutes=1)
+    id = declined(stage)
     if not there_before:
         card(stage, id="pm_2")
     rules(stage, "pm_2")
@@ -268,10 +271,7 @@ def test_rules_changed_to_another_card_allow_an_attempt_at_once(stage, there_bef
 def test_rules_changed_in_another_way_allow_none(stage):
     card(stage, SOFT)
     rules(stage, "pm_1")
-    id = stage.posted(due_on=TODAY)
-    stage.advance(minutes=1)
-    charge(stage, id, 0, minutes=1)
-    stage.advance(minutes=1)
+    id = declined(stage)
     rules(stage, "pm_1", amount=50_00)
     assert charge(stage, id, 1).skipped == "retry_scheduled"
 
