@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from functions.console import words
 from functions.pay_page.rendering import HEADERS as PAY_HEADERS
 from functions.pay_page.rendering import HTML
+from functions.pay_page.rendering import TEMPLATES as PAY_TEMPLATES
 
 HERE: Final = Path(__file__).parent
 ASSETS: Final[Mapping[str, str]] = {
@@ -38,7 +39,7 @@ Answer = dict[str, Any]
 @lru_cache(maxsize=1)
 def environment() -> Environment:
     made = Environment(
-        autoescape=True, undefined=StrictUndefined, loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True, undefined=StrictUndefined, loader=FileSystemLoader([HERE / "templates", PAY_TEMPLATES]),
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     made.filters.update(words.FILTERS)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-HERE: Final = Path(__file__).parent / "templates"
+TEMPLATES: Final = Path(__file__).parent / "templates"
 HTML: Final = "text/html; charset=utf-8"
 ASSETS: Final[Mapping[str, str]] = {
     "style.css": "text/css; charset=utf-8",
@@ -45,7 +45,11 @@ HEADERS: Final[Mapping[str, str]] = {
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     return Environment(
-        autoescape=True, undefined=StrictUndefined, loader=FileSystemLoader(HERE), trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        loader=FileSystemLoader(TEMPLATES),
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 
@@ -81,4 +85,4 @@ def asset(name: str) -> dict[str, Any] | None:
 
 @lru_cache(maxsize=len(ASSETS))
 def _text(name: str) -> str:
-    return (HERE / name).read_text(encoding="utf-8")
+    return (TEMPLATES / name).read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ import pytest
 from infra.local.app import App
 from infra.local.server import Server
 from infra.wiring import load_wiring
-from tests.integration.console_browser import busy_world, draft_of, run_of
+from tests.integration.console.console_browser import busy_world, draft_of, run_of
 
 playwright = pytest.importorskip("playwright.sync_api")
 

@@ -12,7 +12,7 @@ from shared.domain.customer import Customer, Switches
 from shared.domain.invoice import Invoice, Line, parts, totalled
 from shared.domain.runs import BillRun
 from shared.ports import Save
-from tests.integration.console_browser import Console
+from tests.integration.console.console_browser import Console
 from tests.integration.world import World
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import get_args
-
-import pytest
 
 from functions.console.app import FORMS, PAGES, STANDS
 from functions.console.settings import SECTIONS
-from infra.local.cloud import LocalCloud
 from shared.domain.customer import HoldReason
-from tests.integration.console_browser import Console, Outline, busy_world, draft_of, run_of
-from tests.integration.world import World
-
-NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def world(wiring):
-    with LocalCloud("memory", NEW_YEAR, wiring=wiring) as cloud:
-        yield World(cloud)
-
-
-@pytest.fixture
-def busy(wiring):
-    with busy_world(wiring) as world:
-        yield world
-
+from tests.integration.console.console_browser import Console, Outline, draft_of, run_of
 
 # ---- bill runs --------------------------------------------------------------------------------------------------
 

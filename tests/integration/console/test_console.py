@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 
 import pytest
 
 from functions.console.app import FORMS, PAGES
 from functions.console.settings import SECTIONS
-from infra.local.cloud import LocalCloud
 from shared.domain.console_session import ConsoleSession, session_digest
 from shared.domain.task import Task
 from shared.ports import Save
-from tests.integration.console_browser import Console, Outline, busy_world, run_of
-from tests.integration.world import World
-
-NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def world(wiring):
-    with LocalCloud("memory", NEW_YEAR, wiring=wiring) as cloud:
-        yield World(cloud)
-
-
-@pytest.fixture
-def busy(wiring):
-    with busy_world(wiring) as world:
-        yield world
+from tests.integration.console.console_browser import Console, Outline, run_of
 
 
 def addresses(world):
