@@ -2,11 +2,15 @@
 
 A key is claimed before the request is carried out, so that two at the same time cannot both be. Under a key every
 new id is derived from it: a request that is carried out again because its first answer was lost finds what it made.
+
+An answer that is a secret is kept sealed under the key itself, of which only a digest is stored; and since keys may be
+guessed, nothing secret is derived from one.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -57,7 +61,7 @@ class ChosenIds:
         return chosen
 
 
-def answered_once(call: Call[Any], key: str, carry_out: Callable[[Call[Any]], Answer]) -> Answer:
+def answered_once(call: Call[Any], key: str, carry_out: Callable[[Call[Any]], Answer], secret: bool = False) -> Answer:
     """Same key and body: the first answer again. Another body, or the first still under way: Refused."""
     if not 1 <= len(key) <= KEY_CHARS_MAX or not key.isascii() or not key.isprintable():
         refuse("Idempotency-Key", f"must have 1 to {KEY_CHARS_MAX} printable characters")
@@ -65,7 +69,7 @@ def answered_once(call: Call[Any], key: str, carry_out: Callable[[Call[Any]], An
     body, now, store = fingerprint(call.raw), call.ports.clock.now(), call.ports.store
     seen = store.get(Answered, scope)
     if seen is not None and seen.expires_at > now:
-        return _again(seen, body)
+        return _again(seen, body, key if secret else "")
     uses = 0 if seen is None else seen.uses + (seen.status != UNDER_WAY)
     claim = Answered(scope, body, UNDER_WAY, "", now + CLAIMED, uses, seen.version if seen else 0)
     try:
@@ -74,12 +78,12 @@ def answered_once(call: Call[Any], key: str, carry_out: Callable[[Call[Any]], An
         raise Refused("under_way", "a request with this Idempotency-Key is being carried out") from None
     held = replace(claim, version=claim.version + 1)
     try:
-        seed = f"{scope}{body}{uses or ''}"
-        answer = carry_out(replace(call, ports=replace(call.ports, ids=KeyedIds(seed))))
+        ids = call.ports.ids if secret else KeyedIds(f"{scope}{body}{uses or ''}")
+        answer = carry_out(replace(call, ports=replace(call.ports, ids=ids)))
     except Exception:
         _forget(held, call.ports)
         raise
-    _keep(replace(held, status=answer.status, expires_at=now + KEPT), answer, call.ports)
+    _keep(replace(held, status=answer.status, expires_at=now + KEPT), answer, call.ports, key if secret else "")
     return answer
 
 
@@ -98,17 +102,20 @@ def created_once(call: Call[Any], prefix: str, carry_out: Callable[[Call[Any]], 
     return answer
 
 
-def _again(seen: Answered, body: str) -> Answer:
+def _again(seen: Answered, body: str, sealed_by: str = "") -> Answer:
     if seen.fingerprint != body:
         raise Refused("key_used", "this Idempotency-Key was used with another body: choose another key")
     if seen.status == UNDER_WAY:
         raise Refused("under_way", "a request with this Idempotency-Key is being carried out")
-    return Answer(seen.status, loads(_unpacked(seen.body)) if seen.body else None)
+    kept = _unsealed(seen.body, sealed_by) if sealed_by else seen.body
+    return Answer(seen.status, loads(_unpacked(kept)) if kept else None)
 
 
-def _keep(record: Answered, answer: Answer, ports: Ports) -> None:
+def _keep(record: Answered, answer: Answer, ports: Ports, seal_by: str = "") -> None:
     """An answer too long to keep is not kept: the ids derived from the key still make a repetition harmless."""
     packed = _packed(dumps(answer.body)) if answer.body is not None else ""
+    if seal_by:
+        packed = _sealed(packed, seal_by, ports.ids.new(""))
     if len(packed) > STORED_CHARS_MAX:
         return
     try:
@@ -137,6 +144,21 @@ def _packed(text: str) -> str:
 
 def _unpacked(stored: str) -> str:
     return zlib.decompress(base64.b85decode(stored[1:])).decode() if stored.startswith("z") else stored
+
+
+def _sealed(text: str, key: str, salt: str) -> str:
+    """The text under a stream that the key and a salt of its own make: without the key it is noise."""
+    return f"{salt}.{base64.b64encode(_streamed(text.encode(), key, salt)).decode()}"
+
+
+def _unsealed(stored: str, key: str) -> str:
+    salt, _, sealed = stored.partition(".")
+    return _streamed(base64.b64decode(sealed), key, salt).decode()
+
+
+def _streamed(content: bytes, key: str, salt: str) -> bytes:
+    stream = hashlib.shake_256(f"{len(key)}:{key}{salt}".encode()).digest(len(content))
+    return bytes(byte ^ mask for byte, mask in zip(content, stream, strict=True))
 
 
 def forget_creation(id: str, ports: Ports) -> None:

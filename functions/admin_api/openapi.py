@@ -186,7 +186,7 @@ def _parameters(made: Endpoint) -> list[dict[str, Any]]:
     found += [{"name": name, "in": "query", "schema": _filter_schema(name)} for name in made.filters]
     if made.method in ("PUT", "PATCH"):
         found.append({"name": "If-Match", "in": "header", "schema": text})
-    if made.method == "POST" and not made.secret:
+    if made.method == "POST":
         found.append({"name": "Idempotency-Key", "in": "header", "schema": text})
     return found
 

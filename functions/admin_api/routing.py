@@ -50,7 +50,7 @@ class Endpoint:
     merges: bool  # the body is a merge patch: the handler reads the whole that it makes
     takes: str = JSON_TYPE  # the content type of the body; one that is not JSON is handed over as it came
     gives: str = JSON_TYPE
-    secret: bool = False  # the answer is a secret and is kept nowhere, so an Idempotency-Key cannot bring it again
+    secret: bool = False  # the answer is a secret: under an Idempotency-Key it is kept sealed by that key alone
     csv: bool = False  # answers as CSV too, to whom asks for it
 
     @property
@@ -150,8 +150,8 @@ def _answer(made: Endpoint, event: Mapping[str, Any], parameters: Mapping[str, s
         accept=headers.get("accept", ""),
     )
     key = headers.get("idempotency-key")
-    if made.method == "POST" and key is not None and not made.secret:
-        return answered_once(call, key, lambda again: _run(made, again, parameters))
+    if made.method == "POST" and key is not None:
+        return answered_once(call, key, lambda again: _run(made, again, parameters), made.secret)
     return _run(made, call, parameters)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from infra.local.cloud import LocalCloud
 from infra.wiring import load_wiring
+from tests.integration.browser import Browser
 from tests.integration.world import World
 
 HOURLY = timedelta(hours=1)  # on moto a quiet tick takes 20 ms; diaries of months have thousands
@@ -26,3 +27,18 @@ def world(request, wiring):
         world = World(cloud)
         yield world
         world.assert_well()
+
+
+@pytest.fixture
+def memory_world(wiring):
+    """For diaries that one store is enough for."""
+    with LocalCloud("memory", wiring=wiring) as cloud:
+        world = World(cloud)
+        yield world
+        world.assert_well()
+
+
+@pytest.fixture
+def browser(world):
+    """A customer's."""
+    return Browser(world.cloud)

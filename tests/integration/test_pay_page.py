@@ -18,16 +18,8 @@ from tests.integration.world import World
 
 
 @pytest.fixture
-def world(wiring):
-    with LocalCloud("memory", wiring=wiring) as cloud:
-        world = World(cloud)
-        yield world
-        world.assert_well()
-
-
-@pytest.fixture
-def browser(world):
-    return Browser(world.cloud)
+def world(memory_world):
+    return memory_world
 
 
 # ---- looking ---------------------------------------------------------------------------------------------------
@@ -331,12 +323,24 @@ def test_the_token_is_long_and_only_its_digest_is_stored(world):
     assert all(world.cloud.ports.store.get(PayLink, digest_of(t)) is not None for t in tokens)
 
 
-def test_an_idempotency_key_keeps_no_link(world):
+def test_an_idempotency_key_brings_the_same_link_again_and_no_record_holds_it(world, browser):
     acme, _, _ = scene(world)
-    ask = lambda: world.post(f"/v1/customers/{acme}/pay-link", headers={"Idempotency-Key": "k"})["url"]  # noqa: E731
-    first, second = ask(), ask()
-    assert first != second
-    assert token_of(first) not in repr(world.cloud.ports.store.dump())
+    other = world.customer(id="cus_other")
+
+    def ask(key="k", customer=acme, status=200):
+        headers = {"Idempotency-Key": key}
+        return world.post(f"/v1/customers/{customer}/pay-link", headers=headers, status=status).get("url", "")
+
+    link = ask()
+    before = dump(world)
+    assert ask() == link
+    assert dump(world) == before
+    assert browser.get(link).status == 200
+    assert len({link, ask("l"), ask(customer=other)}) == 3
+    assert token_of(link) not in repr(world.cloud.ports.store.dump())
+    world.post(f"/v1/customers/{acme}/pay-link", {"x": 1}, headers={"Idempotency-Key": "k"}, status=422)
+    world.post("/_local/clock", {"advance": {"hours": 24}})
+    assert ask() != link
 
 
 def test_nothing_of_another_customer_can_be_reached(world, browser):

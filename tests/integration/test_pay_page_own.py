@@ -6,24 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from infra.local.cloud import LocalCloud
 from shared.ports import CardSetup, SavedCard
-from tests.integration.browser import Browser
 from tests.integration.pay_scene import LINK, choose, dump, link_of, scene, token_of
-from tests.integration.world import World
 
 
 @pytest.fixture
-def world(wiring):
-    with LocalCloud("memory", wiring=wiring) as cloud:
-        world = World(cloud)
-        yield world
-        world.assert_well()
-
-
-@pytest.fixture
-def browser(world):
-    return Browser(world.cloud)
+def world(memory_world):
+    return memory_world
 
 
 # ---- a fresh link ----------------------------------------------------------------------------------------------

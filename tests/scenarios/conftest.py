@@ -8,16 +8,11 @@ from __future__ import annotations
 
 import pytest
 
-from infra.local.cloud import LocalCloud
-from tests.integration.conftest import wiring
-from tests.integration.world import World
+from tests.integration.conftest import memory_world, wiring
 
-__all__ = ["wiring"]
+__all__ = ["memory_world", "wiring"]
 
 
 @pytest.fixture
-def world(wiring):
-    with LocalCloud("memory", wiring=wiring) as cloud:
-        world = World(cloud)
-        yield world
-        world.assert_well()
+def world(memory_world):
+    return memory_world
