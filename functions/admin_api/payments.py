@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from functions.admin_api.calls import Answer, Call, one_of
 from functions.admin_api.listing import PAGING, Source, indexed, page_of, stored
@@ -12,7 +12,7 @@ from shared.contracts.api_fields import id_of, refuse
 from shared.contracts.api_payments import PaymentBody, RefundBody, payment_json, read_allocations, read_refund
 from shared.domain.errors import NotFound
 from shared.domain.invoice import Invoice
-from shared.domain.payment import Payment
+from shared.domain.payment import Method, Payment
 from shared.ports import PAGE_LIMIT, PAYMENTS, PAYMENTS_BY_CUSTOMER, Entry
 from shared.use_cases.lookups import customer_of, shards
 from shared.use_cases.record_payment import ManualPayment, record_payment
@@ -32,19 +32,27 @@ STATUSES = ("pending", "succeeded", "declined", "failed", "unknown", "refunded")
         "customer_id": id_of("cus_"),
         "invoice_id": id_of("inv_"),
         "status": one_of(*STATUSES),
+        "method": one_of(*get_args(Method)),
     },
 )
 def list_payments(call: Call[Any]) -> Answer:
-    """Payments that pass all filters given; a customer's are in the order in which they were made."""
+    """Payments that pass all filters given; a customer's are in the order in which they were made.
+
+    Credit that was applied came in with an earlier payment or a memo. So that sums count no money twice, it is listed
+    only among what paid one invoice, or as method=credit.
+    """
     tests: Mapping[str, Callable[[Payment, str], bool]] = {
         "customer_id": lambda p, value: p.customer_id == value,
         "invoice_id": lambda p, value: p.invoice_id == value or any(a.invoice_id == value for a in p.allocations),
         "status": lambda p, value: p.status == value,
+        "method": lambda p, value: p.method == value,
     }
     asked = [(tests[name], value) for name, value in call.query.items() if name in tests]
+    credit_too = "invoice_id" in call.query or "method" in call.query
 
     def keep(found: Sequence[Entry]) -> list[tuple[Entry, Payment]]:
-        return [(e, p) for e, p in stored(call.ports, Payment, found) if all(test(p, value) for test, value in asked)]
+        listed = [(e, p) for e, p in stored(call.ports, Payment, found) if credit_too or p.method != "credit"]
+        return [(e, p) for e, p in listed if all(test(p, value) for test, value in asked)]
 
     return page_of(
         call, _sources(call), keep, lambda found: [payment_json(p) for p in found], ahead=PAGE_LIMIT if asked else 0

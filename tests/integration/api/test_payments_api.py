@@ -105,6 +105,17 @@ def test_payments_are_found_by_any_invoice_they_pay(api, acme):
     assert sorted(found("")) == ["pay_1", "pay_2"]
 
 
+def test_credit_that_pays_an_invoice_is_not_listed_as_money_that_came_in_again(api, acme):
+    api.made("/v1/payments", {**CHEQUE, "amount": "30.00"})
+    invoice(api, "inv_1")
+    [credit] = [p for p in api.items("/v1/payments?invoice_id=inv_1") if p["method"] == "credit"]
+    assert (credit["amount"], credit["allocations"]) == ("30.00", [{"invoice_id": "inv_1", "amount": "30.00"}])
+    assert api.items("/v1/payments?method=credit") == [credit]
+    for query in ("", "?customer_id=cus_acme", "?status=succeeded", "?method=check"):
+        assert [p["id"] for p in api.items(f"/v1/payments{query}")] == ["pay_1"]
+    assert api.get("/v1/payments?method=gold").fields == ["method"]
+
+
 @pytest.mark.parametrize(
     ("field", "change"),
     [
