@@ -74,6 +74,7 @@ class Rights:
     used: set[Use] = field(default_factory=set)
     denied: set[Use] = field(default_factory=set)
     _function: str | None = None
+    _known: set[tuple[str, str, str]] = field(default_factory=set)  # those used, for a quick look
 
     def begin(self, function: str) -> None:
         """An invocation of `function` (its logical id) begins."""
@@ -87,13 +88,15 @@ class Rights:
         if self._function is None:
             return
         for resource in resources:
-            use = Use(self._function, action, resource)
-            if use in self.used:
+            known = (self._function, action, resource)
+            if known in self._known:
                 continue
+            use = Use(*known)
             if not self.wiring.functions[self._function].may(action, resource):
                 self.denied.add(use)
                 raise AccessDenied(str(use))
             self.used.add(use)
+            self._known.add(known)
 
 
 def guarded(ports: Ports, rights: Rights) -> Ports:

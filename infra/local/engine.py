@@ -205,8 +205,8 @@ class _Armed:
 
     def _next_after(self, instant: datetime) -> datetime:
         at = self.schedule.next_after(instant)
-        while self.every is not None and (at - EPOCH) % self.every:
-            at = self.schedule.next_after(at)
+        while self.every is not None and (past := (at - EPOCH) % self.every):
+            at = self.schedule.next_after(at - past + self.every - timedelta.resolution)
         return at
 
 

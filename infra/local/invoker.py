@@ -37,7 +37,14 @@ class Failure:
 
     function: str
     at: datetime
-    text: str
+    error: BaseException
+
+    @property
+    def text(self) -> str:
+        """Where it came from and what it says; set out only when somebody asks, which takes longer than a call."""
+        if isinstance(self.error, SimulatedCrash):
+            return f"simulated crash: {self.error}"
+        return "".join(traceback.format_exception(self.error))
 
 
 class Invoker:
@@ -67,15 +74,15 @@ class Invoker:
             handler = self._handlers.get(name) or self._load(function)  # what fails on import fails as an invocation
             return Result("ok", handler(event, context))
         except SimulatedCrash as crash:
-            return self._failed(name, "crash", f"simulated crash: {crash}")
-        except Exception:  # noqa: BLE001 - Lambda survives whatever a handler raises
-            return self._failed(name, "error", traceback.format_exc())
+            return self._failed(name, "crash", crash)
+        except Exception as error:  # noqa: BLE001 - Lambda survives whatever a handler raises
+            return self._failed(name, "error", error)
         finally:
             for done in self.after:
                 done()
 
-    def _failed(self, name: str, status: Literal["error", "crash"], text: str) -> Result:
-        failure = Failure(name, self._now(), text)
+    def _failed(self, name: str, status: Literal["error", "crash"], error: BaseException) -> Result:
+        failure = Failure(name, self._now(), error)
         self.failures.append(failure)
         self.on_failure(failure)
         return Result(status)

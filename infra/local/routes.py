@@ -24,14 +24,13 @@ class Routes:
         self._by_path: dict[str, dict[str, Route]] = {}
         for route in routes:
             self._by_path.setdefault(route.path, {})[route.method.upper()] = route
-        self._paths = sorted(self._by_path, key=_specificity)
+        self._paths = [(path.strip("/").split("/"), path) for path in sorted(self._by_path, key=_specificity)]
 
     def find(self, method: str, path: str) -> Match | tuple[str, ...] | None:
         """The match; or the methods the path does have; or None if there is no such path."""
         segments = path.strip("/").split("/")
-        for template in self._paths:
-            parameters = _match(template.strip("/").split("/"), segments)
-            if parameters is None:
+        for parts, template in self._paths:
+            if (parameters := _match(parts, segments)) is None:
                 continue
             methods = self._by_path[template]
             route = methods.get(method) or methods.get(ANY)
@@ -44,8 +43,7 @@ def _specificity(template: str) -> list[int]:
 
 
 def _match(template: list[str], segments: list[str]) -> dict[str, str] | None:
-    greedy = template[-1].endswith("+}")
-    if len(segments) < len(template) or (len(segments) > len(template) and not greedy):
+    if len(segments) != len(template) and (len(segments) < len(template) or not template[-1].endswith("+}")):
         return None
     parameters: dict[str, str] = {}
     for position, part in enumerate(template):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -114,9 +114,22 @@ def head_id(shard: int) -> str:
 
 def hash_of(entry: AuditEntry) -> str:
     """SHA-256 over the previous hash and the canonical JSON of all the rest."""
-    content = {name: value for name, value in asdict(entry).items() if name not in ("hash", "version")}
-    text = json.dumps({**content, "at": entry.at.isoformat()}, separators=(",", ":"), sort_keys=True)
+    content = {
+        **{name: getattr(entry, name) for name in _HASHED},
+        "at": entry.at.isoformat(),
+        "changes": [{**_plain(change), "fields": [_plain(f) for f in change.fields]} for change in entry.changes],
+        "witnessed": None if entry.witnessed is None else _plain(entry.witnessed),
+    }
+    text = json.dumps(content, separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(f"{entry.previous}\n{text}".encode()).hexdigest()
+
+
+_HASHED: Final = tuple(f.name for f in fields(AuditEntry) if f.name not in ("hash", "version"))
+
+
+def _plain(part: RecordChange | FieldChange | Witnessed) -> dict[str, Any]:
+    """Its fields by name; `asdict` would copy every value on the way."""
+    return {name: getattr(part, name) for name in part.__slots__}
 
 
 def witness_of(head: AuditHead) -> int:

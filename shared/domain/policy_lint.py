@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal
-from zoneinfo import ZoneInfo
 
 from shared.domain.calendar import NeverAgain, parse_cron, zone
 from shared.domain.policy import CustomerClass, Policy
@@ -22,6 +22,7 @@ Code = Literal[
     "reminder_after_posting",
 ]  # fmt: skip
 
+NOON: Final = time(12)
 A_DAY: Final = timedelta(days=1)
 A_YEAR: Final = timedelta(days=366)
 OCCURRENCES_MAX: Final = 1_000
@@ -91,7 +92,7 @@ def _clock_change(schedule: str, timezone: str, now: datetime) -> str | None:
     if not minute.isdigit() or not all(hour.isdigit() for hour in named):
         return None  # of many times a day, one that moves makes no difference
     tz, cron = zone(timezone), parse_cron(schedule)
-    for noon in _changes(tz, now):
+    for noon in _changes(timezone, now.astimezone(tz).date()):
         for at in cron.between(noon - A_DAY, noon + A_DAY // 2, timezone, OCCURRENCES_MAX):
             local = at.astimezone(tz)
             repeated = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
@@ -100,13 +101,12 @@ def _clock_change(schedule: str, timezone: str, now: datetime) -> str | None:
     return None
 
 
-def _changes(tz: ZoneInfo, now: datetime) -> Iterator[datetime]:
+@lru_cache(maxsize=16)  # a year's days are walked once for the four schedules of a patch
+def _changes(timezone: str, today: date) -> tuple[datetime, ...]:
     """The noons of the coming year before which the clocks were changed within a day."""
-    noon = now.astimezone(tz).replace(hour=12, minute=0, second=0, microsecond=0, tzinfo=None)
-    for _ in range(A_YEAR.days):
-        before, noon = noon, noon + A_DAY
-        if before.replace(tzinfo=tz).utcoffset() != noon.replace(tzinfo=tz).utcoffset():
-            yield noon.replace(tzinfo=tz)
+    tz = zone(timezone)
+    noons = [datetime.combine(today, NOON, tz) + n * A_DAY for n in range(A_YEAR.days + 1)]
+    return tuple(noon for before, noon in pairwise(noons) if before.utcoffset() != noon.utcoffset())
 
 
 def _payment_before_billing(settings: Settings, now: datetime) -> Iterator[Warned]:

@@ -24,9 +24,11 @@ WORLD = ("jump", "poison")  # by the driver, between two steps
 KINDS = (*CALLS, *MESSAGES, *TICKS, *WORLD)
 STRENGTHS = (0.01, 0.03, 0.08)
 RATES = {"drop": 0.5, "twice": 2.0, "late": 2.0, "tick_lost": 3.0, "tick_twice": 3.0, "jump": 3.0, "poison": 3.0,
-         "meanwhile": 0.5, "stale": 4.0}  # fmt: skip
-EFFECTS = ("gateway.", "mailer.", "bus.", "webhooks.", "before store.commit")  # few calls, on which everything hangs
+         "meanwhile": 0.1, "stale": 4.0}  # fmt: skip
+EFFECTS = ("gateway.", "mailer.", "bus.", "webhooks.")  # few calls, on which everything hangs
 EFFECTS_MORE = 4
+MEANWHILE_MORE = 15  # before what has an effect, rather than before one more read
+BEFORE_EFFECTS = ("before store.commit", "before gateway.charge", "before gateway.refund", "before mailer.send")
 LATE_SECONDS = (1, 60, 300, 900)
 TOGGLES = 64
 
@@ -72,9 +74,9 @@ class Storm:
         return found
 
     def _drawn(self, place: Place, kinds: tuple[str, ...]) -> str | None:
-        often = EFFECTS_MORE if place[2].startswith(EFFECTS) else 1
+        often = EFFECTS_MORE if place[2].startswith(EFFECTS) else MEANWHILE_MORE if place[2] in BEFORE_EFFECTS else 1
         for kind in kinds:
-            if share(self.seed, kind, place) < self.swarm.get(kind, 0.0) * often:
+            if kind in self.swarm and share(self.seed, kind, place) < self.swarm[kind] * often:
                 return f"meanwhile:{int(share(place) * TOGGLES)}" if kind == "meanwhile" else kind
         return None
 
