@@ -15,7 +15,7 @@ from shared.contracts.api_warnings import warnings_json
 from shared.domain.policy import DEFAULT_CLASS, DEFAULT_CLASS_ID, CustomerClass
 from shared.domain.policy_lint import lint_class
 from shared.ports import Page, Ports
-from shared.use_cases.classes import create_class, put_class
+from shared.use_cases.classes import create_class, found_class, put_class
 from shared.use_cases.lookups import class_of, settings_of
 from shared.use_cases.preview_class import preview_class
 
@@ -72,11 +72,16 @@ def replace_class(call: Call[ClassBody], class_id: str) -> Answer:
         return replace(made, version=before.version, created_at=before.created_at) if before else made
 
     if call.query.get("dry_run", False):
-        return Answer(200, effects_json(preview_class(class_id, edit, call.ports)))
+        effects = preview_class(class_id, edit, call.ports)
+        return Answer(200, {**effects_json(effects), **_warned(edit(found_class(class_id, call.ports)), call.ports)})
     done = put_class(class_id, edit, call.ports)
     return Answer(201 if done.fresh else 200, _saved(done.entity, call.ports))
 
 
 def _saved(its_class: CustomerClass, ports: Ports) -> dict[str, Any]:
     """With what of it is hardly meant, if anything is."""
-    return {**class_json(its_class), **warnings_json(lint_class(its_class, settings_of(ports)))}
+    return {**class_json(its_class), **_warned(its_class, ports)}
+
+
+def _warned(its_class: CustomerClass, ports: Ports) -> dict[str, Any]:
+    return warnings_json(lint_class(its_class, settings_of(ports)))

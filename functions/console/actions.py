@@ -83,7 +83,7 @@ ACTIONS: Final = (
     Action("/tasks/{id}/done", "POST", "/v1/tasks/{id}/done", "", "done"),
     Action("/dead-letters/{id}/redrive", "POST", "/v1/dead-letters/{id}/redrive", "", "redriven"),
     Action("/notices/{id}/resend", "POST", "/v1/notices/{id}/resend", "", "resent"),
-    Action("/templates/{name}/reset", "DELETE", "/v1/templates/{name}", "/settings", "reset"),
+    Action("/templates/{name}/reset", "DELETE", "/v1/templates/{name}", "/templates", "reset"),
 )  # fmt: skip
 
 

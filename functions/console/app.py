@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from functions.console import autopay, customers, reports, runs, settings, signing_in, today
+from functions.console import autopay, classes, customers, reports, runs, settings, signing_in, today, triggers
 from functions.console.actions import ACTIONS, record_payment
 from functions.console.api import Api, Refusal
 from functions.console.rendering import Answer, asset, binary, redirect
@@ -62,6 +62,11 @@ PAGES: Final[Mapping[str, Page]] = {
     "/past-due": customers.past_due,
     "/settings": settings.show,
     "/settings/times": settings.times,
+    "/classes": classes.show_list,
+    "/classes/new": classes.show_new,
+    "/classes/{id}": classes.show,
+    "/triggers": triggers.show,
+    "/templates": settings.templates,
     "/templates/{name}": settings.template,
     "/reports": reports.ageing,
     "/reports/dso": reports.sales,
@@ -74,6 +79,10 @@ FORMS: Final[Mapping[str, Form]] = {
     "/runs/preview": runs.preview,
     "/settings": settings.save,
     "/settings/effects": settings.effects,
+    "/classes": classes.create,
+    "/classes/{id}": classes.save,
+    "/classes/{id}/effects": classes.effects,
+    "/triggers": triggers.save,
     "/templates/{name}": settings.template_save,
     "/templates/{name}/preview": settings.template_preview,
     "/customers/{id}/autopay": autopay.change,
@@ -87,7 +96,8 @@ STANDS: Final[Mapping[str, str]] = {
     **{action.path: action.back for action in ACTIONS},
     "/runs": "/runs", "/runs/preview": "/runs", "/settings": "/settings", "/settings/effects": "/settings",
     "/templates/{name}": "/templates/{name}", "/templates/{name}/reset": "/templates/{name}",
-    "/customers/{id}/autopay": "/customers/{id}/autopay",
+    "/customers/{id}/autopay": "/customers/{id}/autopay", "/triggers": "/triggers",
+    "/classes": "/classes/new", "/classes/{id}": "/classes/{id}", "/classes/{id}/effects": "/classes/{id}",
     "/customers/{id}/payments": "/customers/{id}", "/customers/{id}/pay-link": "/customers/{id}",
 }  # fmt: skip
 ROUTES: Final = frozenset({("GET", "/console"), ("GET", "/console/{path+}"), ("POST", "/console/{path+}")})

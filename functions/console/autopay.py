@@ -13,6 +13,7 @@ from functions.console.api import Api, Refusal
 from functions.console.rendering import Answer, html
 from functions.console.requests import ConsoleRequest, Problem
 from functions.console.views import frame, view
+from functions.console.words import place
 from functions.pay_page.requests import Fields
 from shared.bootstrap import ports
 from shared.contracts.api_fields import refuse
@@ -99,16 +100,8 @@ def _findings(listed: Rule, problem: Problem | None) -> Rule:
         f"Rule {n} is skipped: {', '.join(r['removed'])} is gone."
         for n, r in enumerate(listed["rules"], 1) if r.get("invalid")
     ]  # fmt: skip
-    errors = [f"{_place(e['field'])}: {e['message']}" for e in problem.errors] if problem else []
+    errors = [f"{place(e['field'])}: {e['message']}" for e in problem.errors] if problem else []
     return {"errors": errors or ([problem.detail] if problem else []), "warnings": [*gone, *shadowed]}
-
-
-def _place(field: str) -> str:
-    """`rules[1].criteria[0].values` is Rule 2, condition 1, values."""
-    said = field.replace("rules[", "Rule [").replace(".criteria[", ", condition [").replace(".", ", ")
-    for n in range(RULES_SHOWN, -1, -1):
-        said = said.replace(f"[{n}]", str(n + 1))
-    return said.replace("_", " ")
 
 
 # ---- the form ---------------------------------------------------------------------------------------------------

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from functions.console.api import Api, Refusal
+from functions.console.forms import Reader, tree_of, whole, whole_list, whole_or_none, yes
 from functions.console.rendering import Answer, html
 from functions.console.requests import ConsoleRequest, Problem
 from functions.console.views import frame, view
@@ -13,60 +14,45 @@ from functions.console.words import spoken
 from functions.pay_page.requests import Fields
 from shared.bootstrap import ports
 from shared.contracts.api_fields import refuse
+from shared.contracts.api_warnings import warnings_json
 from shared.domain.calendar import InvalidCron, UnknownTimezone
+from shared.domain.policy_lint import lint_settings
 from shared.use_cases.look_today import times_of
 from shared.use_cases.lookups import settings_of
 
 TIMES_SHOWN: Final = 5
 TIERS: Final = 3
+TOO_MUCH: Final = 413  # more customers than are lived through within one request
 TEMPLATE_PARTS: Final = ("subject", "text", "html")
 
 
-def _yes(text: str) -> bool:
-    return text == "yes"
-
-
-def _whole(text: str) -> int | str:
-    """A number if it is one; what it should have been is for the API to say."""
-    return int(text) if text.isdecimal() and len(text) <= 9 else text
-
-
-def _whole_or_none(text: str) -> int | str | None:
-    return _whole(text) if text else None
-
-
-def _days(text: str) -> list[int | str]:
-    return [_whole(word) for word in text.replace(",", " ").split()]
-
-
-Reader = Callable[[str], Any]
 # The fields of each form, by section: the path in the settings, and how the field is read.
 SECTIONS: Final[Mapping[str, Mapping[str, Reader]]] = {
     "business": {
         "business.name": str, "business.timezone": str, "business.email_from": str, "business.currency": str,
     },
     "bill_run": {
-        "bill_run.enabled": _yes, "bill_run.schedule": str, "bill_run.auto_post": _yes, "bill_run.auto_email": _yes,
-        "bill_run.gate": str, "bill_run.spot_check.change_percent": _whole,
-        "bill_run.spot_check.flag_first_invoice": _yes,
+        "bill_run.enabled": yes, "bill_run.schedule": str, "bill_run.auto_post": yes, "bill_run.auto_email": yes,
+        "bill_run.gate": str, "bill_run.spot_check.change_percent": whole,
+        "bill_run.spot_check.flag_first_invoice": yes,
     },
     "payment_run": {
-        "payment_run.enabled": _yes, "payment_run.schedule": str, "payment_run.wait_for_bill_run": _yes,
-        "payment_run.max_wait_hours": _whole, "retries.retry_days": _days,
-        "retries.max_attempts_per_card_30_days": _whole,
+        "payment_run.enabled": yes, "payment_run.schedule": str, "payment_run.wait_for_bill_run": yes,
+        "payment_run.max_wait_hours": whole, "retries.retry_days": whole_list,
+        "retries.max_attempts_per_card_30_days": whole,
     },
-    "send_new_invoices": {"automations.send_new_invoices.enabled": _yes},
+    "send_new_invoices": {"automations.send_new_invoices.enabled": yes},
     "account_summary": {
-        "automations.account_summary.enabled": _yes, "automations.account_summary.schedule": str,
-        "automations.account_summary.format": str, "automations.account_summary.send_when_empty": _yes,
+        "automations.account_summary.enabled": yes, "automations.account_summary.schedule": str,
+        "automations.account_summary.format": str, "automations.account_summary.send_when_empty": yes,
     },
     "past_due": {
-        "automations.past_due.enabled": _yes, "automations.past_due.schedule": str,
+        "automations.past_due.enabled": yes, "automations.past_due.schedule": str,
     },
-    "terms": {"due_date_basis": str, "pay_link.expires_days": _whole},
+    "terms": {"due_date_basis": str, "pay_link.expires_days": whole},
 }  # fmt: skip
 TIER_FIELDS: Final[Mapping[str, Reader]] = {
-    "from_days": _whole, "template": str, "repeat_every_days": _whole_or_none, "repeat_max": _whole_or_none,
+    "from_days": whole, "template": str, "repeat_every_days": whole_or_none, "repeat_max": whole_or_none,
 }  # fmt: skip
 
 
@@ -80,9 +66,17 @@ def show(request: ConsoleRequest, api: Api) -> Answer:
     }  # fmt: skip
     return view(
         request, api, "settings", "/settings", tree=tree,
-        times={name: _times(schedule, zone) for name, schedule in schedules.items()},
+        times={name: _times(schedule, zone) for name, schedule in schedules.items()}, warnings=settings_warnings(),
         templates=[t["name"] for t in api.items("/v1/templates", limit=200)], effects=None,
     )  # fmt: skip
+
+
+def settings_warnings() -> list[dict[str, str]]:
+    """What was saved and is hardly meant."""
+    found: list[dict[str, str]] = warnings_json(lint_settings(settings_of(ports()), ports().clock.now())).get(
+        "warnings", []
+    )
+    return found
 
 
 def patch_of(fields: Fields) -> dict[str, Any]:
@@ -90,13 +84,7 @@ def patch_of(fields: Fields) -> dict[str, Any]:
     section = fields.one("section")
     if section not in SECTIONS:
         refuse("section", "is none of the settings'")
-    patch: dict[str, Any] = {"version": _whole(fields.one("version"))}
-    for path, read in SECTIONS[section].items():
-        *groups, name = path.split(".")
-        at = patch
-        for group in groups:
-            at = at.setdefault(group, {})
-        at[name] = read(fields.one(path))
+    patch = {"version": whole(fields.one("version")), **tree_of(fields, SECTIONS[section])}
     if section == "past_due":
         tiers = [
             {name: read(fields.one(f"tier.{n}.{name}")) for name, read in TIER_FIELDS.items()} for n in range(TIERS)
@@ -115,7 +103,7 @@ def effects(request: ConsoleRequest, api: Api) -> Answer:
     problem: Problem | None = None
     found: dict[str, Any] = {}
     try:
-        found = api.send("PATCH", "/v1/settings", patch_of(request.fields), dry_run=True)["effects"]
+        found = _tried(patch_of(request.fields), api)
     except Refusal as refusal:
         problem = refusal.problem
     zone = settings_of(ports()).business.timezone
@@ -123,10 +111,22 @@ def effects(request: ConsoleRequest, api: Api) -> Answer:
     on = any(n.endswith(".enabled") and v == "yes" for n, v in request.fields.pairs)
     about = frame(request, settings_of(ports()))
     times = _times(schedule, zone) if schedule and not problem else None
-    data = {"problem": problem, "effects": found, "times": times, "on": on, "section": request.fields.one("section")}
+    data = {"problem": problem, "effects": found.get("effects", {}), "tomorrow": found.get("tomorrow"), "times": times,
+            "warnings": found.get("warnings", ()), "on": on, "section": request.fields.one("section")}  # fmt: skip
     if request.by_script:
         return html("settings_effects", **{**about, **data})
     return view(request, api, "settings_would", "/settings", would=data)
+
+
+def _tried(patch: dict[str, Any], api: Api) -> dict[str, Any]:
+    """What a change would do; with tomorrow lived through both ways, unless there are too many customers."""
+    try:
+        found: dict[str, Any] = api.send("PATCH", "/v1/settings", patch, dry_run=True, tomorrow=True)
+    except Refusal as refused:
+        if refused.problem.status != TOO_MUCH:
+            raise
+        found = api.send("PATCH", "/v1/settings", patch, dry_run=True)
+    return found
 
 
 def times(request: ConsoleRequest, api: Api) -> Answer:
@@ -148,11 +148,15 @@ def _times(schedule: str, zone: str) -> dict[str, Any]:
 # ---- templates --------------------------------------------------------------------------------------------------
 
 
+def templates(request: ConsoleRequest, api: Api) -> Answer:
+    return view(request, api, "templates", "/settings", templates=api.items("/v1/templates", limit=200))
+
+
 def template(request: ConsoleRequest, api: Api) -> Answer:
     found = api.get(f"/v1/templates/{request.id('name')}")
     typed = {part: request.fields.one(part) for part in TEMPLATE_PARTS} if request.fields.pairs else found
     return view(
-        request, api, "template", "/settings", template=found, typed=typed, mail=None, wrong=None,
+        request, api, "template", "/settings", template=found, typed=typed, mail=None, fault=None,
         customer_id=request.query.get("customer_id", ""),
     )  # fmt: skip
 
@@ -161,24 +165,24 @@ def template_preview(request: ConsoleRequest, api: Api) -> Answer:
     """The mail as it would be with what is typed; or the line that is wrong."""
     name, customer = request.id("name"), request.fields.one("customer_id")
     typed = {part: _text(request.fields, part) for part in TEMPLATE_PARTS}
-    mail, wrong = None, None
+    mail, fault = None, None
     try:
         body = {**typed, **({"customer_id": customer} if customer else {})}
         mail = api.send("POST", f"/v1/templates/{name}/preview", body)
     except Refusal as refusal:
-        wrong = refusal.problem
+        fault = refusal.problem
     if request.by_script:
-        return html("template_mail", **frame(request, settings_of(ports())), mail=mail, wrong=wrong)
+        return html("template_mail", **frame(request, settings_of(ports())), mail=mail, fault=fault)
     found = api.get(f"/v1/templates/{name}")
     return view(
-        request, api, "template", "/settings", template=found, typed=typed, mail=mail, wrong=wrong, customer_id=customer
+        request, api, "template", "/settings", template=found, typed=typed, mail=mail, fault=fault, customer_id=customer
     )
 
 
 def template_save(request: ConsoleRequest, api: Api) -> str:
     name = request.id("name")
     body = {part: _text(request.fields, part) for part in TEMPLATE_PARTS}
-    api.send("PUT", f"/v1/templates/{name}", {**body, "version": _whole(request.fields.one("version"))})
+    api.send("PUT", f"/v1/templates/{name}", {**body, "version": whole(request.fields.one("version"))})
     return request.url(f"/templates/{name}", done="saved")
 
 

@@ -7,15 +7,21 @@ from typing import Any, Final
 from functions.console.api import Api
 from functions.console.rendering import Answer, asset_mark, html
 from functions.console.requests import ConsoleRequest
-from functions.console.words import said
+from functions.console.words import anchor, said
 from shared.bootstrap import ports
 from shared.domain.settings import Settings
 from shared.use_cases.lookups import settings_of
 
 NAV: Final = (
-    ("", "Today"), ("/runs", "Bill runs"), ("/customers", "Customers"), ("/past-due", "Past due"),
-    ("/reports", "Reports"), ("/settings", "Settings"), ("/audit", "Audit"),
-)  # fmt: skip
+    ("", "Today"),
+    ("/runs", "Bill runs"),
+    ("/payment-runs", "Payment runs"),
+    ("/customers", "Customers"),
+    ("/past-due", "Past due"),
+    ("/reports", "Reports"),
+    ("/settings", "Settings"),
+    ("/audit", "Audit"),
+)
 OPERATE: Final = ("POST", "/v1/bill-runs")
 ADMINISTER: Final = ("PATCH", "/v1/settings")
 
@@ -26,7 +32,8 @@ def view(request: ConsoleRequest, api: Api, name: str, here: str = "", status: i
     given = {**frame(request, settings), "here": here, "nav": NAV, "done": said(request.query.get("done")),
              "operator": api.may(*OPERATE), "admin": api.may(*ADMINISTER)}  # fmt: skip
     problem = request.problem
-    return html(name, problem.status if problem else status, problem=problem, **given, **data)
+    wrong = {anchor(e["field"]): e["message"] for e in problem.errors} if problem else {}
+    return html(name, problem.status if problem else status, problem=problem, wrong=wrong, **given, **data)
 
 
 def frame(request: ConsoleRequest, settings: Settings) -> dict[str, Any]:
@@ -43,5 +50,5 @@ def message(request: ConsoleRequest, status: int, title: str, *paragraphs: str) 
     settings = settings_of(ports())
     return html(
         "message", status, **frame(request, settings), title=title, paragraphs=paragraphs, nav=NAV, here=None,
-        done="", problem=None, operator=False, admin=False,
+        done="", problem=None, wrong={}, operator=False, admin=False,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -31,6 +32,11 @@ SKIPS: Final[Mapping[str, str]] = {
     "card_limit": "the card's limit of attempts is reached", "nothing_due": "nothing is due",
     "service_terminated": "service is terminated", "not_posted": "not posted yet", "on_hold": "on hold",
 }  # fmt: skip
+EFFECTS: Final[Mapping[str, str]] = {
+    "noticed": "sent a notice", "charged_fee": "charged a late fee", "limited": "limited", "suspended": "suspended",
+    "terminated": "terminated", "asked_to_terminate": "put up for termination, which a person confirms",
+}  # fmt: skip
+CHARGED_ON: Final[Mapping[str, str]] = {"due_on": "on the due date", "invoice_date": "on the invoice date"}
 DONE: Final[Mapping[str, str]] = {
     "posted": "Posted.", "mailed": "The mails are on their way.",
     "cancelled": "Cancelled: its periods can be billed again.",
@@ -92,6 +98,25 @@ def word(code: object) -> str:
     return str(code).replace("template:", "").replace("_", " ").replace(".", " ").capitalize()
 
 
+def fee(rule: Mapping[str, Any]) -> str:
+    """`25.00 and 1.5 %, monthly`; – if there is none."""
+    parts = [said for said, value in ((rule["amount"], rule["amount"]), (f"{rule['percent']} %", rule["percent"]))
+             if value.strip("0.")]  # fmt: skip
+    return (" and ".join(parts) + (", monthly" if rule["repeat"] == "monthly" else "")) if parts else "–"
+
+
+def place(field: str) -> str:
+    """`charges[0].tiers[1].up_to` is Charge 1, tier 2, up to."""
+    numbered = re.sub(r"s?\[(\d+)\]", lambda m: f" {int(m[1]) + 1}", field.replace("criteria", "conditions"))
+    said = numbered.replace(".", ", ").replace("_", " ")
+    return said[:1].upper() + said[1:]
+
+
+def anchor(field: str) -> str:
+    """`charges[0].amount` is shown by the field whose id is charges.0.amount."""
+    return re.sub(r"\[(\d+)\]", r".\1", field)
+
+
 def named(table: Mapping[str, str]) -> Callable[[Any], str]:
     return lambda code: table.get(str(code), word(code))
 
@@ -113,5 +138,6 @@ def count(number: int, one: str, many: str = "") -> str:
 FILTERS: Final[Mapping[str, Callable[..., str]]] = {
     "day": day, "instant": instant, "money": money, "sums": sums, "word": word, "last_day": last_day, "count": count,
     "flag": named(FLAGS), "automation": named(AUTOMATIONS), "why_off": named(WHY_OFF), "skip": named(SKIPS),
-    "job": named(JOBS),
+    "job": named(JOBS), "place": place, "anchor": anchor, "fee": fee,
+    "effect": named(EFFECTS), "charged_on": named(CHARGED_ON),
 }  # fmt: skip

@@ -160,8 +160,15 @@ class PolicyEffectsAnswer(TypedDict):
     would_not: dict[str, NamedEffect]
 
 
+class WarningAnswer(TypedDict):
+    field: str
+    code: str
+    message: str
+
+
 class PolicyPreviewAnswer(TypedDict):
     effects: PolicyEffectsAnswer
+    warnings: NotRequired[list[WarningAnswer]]
 
 
 # ---- contracts and usage ----------------------------------------------------------------------------------------
