@@ -15,7 +15,7 @@ import argparse
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import process_time
@@ -112,8 +112,8 @@ class MailingTwice:
 def measure(customers: int) -> Spent:
     """One world recorded, and the same world played back and timed."""
     tape = Tape()
-    _run(customers, tape, lambda cloud: tape.recording(cloud.wiring, cloud.clock.now))
-    spent = _run(customers, tape, lambda cloud: tape.playing(cloud.clock.now))
+    run(customers, tape, lambda cloud: tape.recording(cloud.wiring, cloud.clock.now))
+    spent = run(customers, tape, lambda cloud: tape.playing(cloud.clock.now))
     meter = Meter()
     for number, call in enumerate(tape.calls):
         units = meter.cost(call)
@@ -125,25 +125,29 @@ def measure(customers: int) -> Spent:
     return spent
 
 
-def _run(customers: int, tape: Tape, wire: Callable[[LocalCloud], AbstractContextManager[None]]) -> Spent:
+def run(
+    customers: int, tape: Tape, wire: Callable[[LocalCloud], AbstractContextManager[None]],
+    observe: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Spent:  # fmt: skip
+    """The world once, on a tape that records or plays; what is to be measured of it is done within `observe`."""
     spent = Spent()
     tape.played = 0
     with LocalCloud("memory", START) as cloud, wire(cloud):
-        cloud.use_ports(_through_the_sdk(cloud.ports))
+        cloud.use_ports(through_the_sdk(cloud.ports))
         api = LocalApi(LocalClient(cloud))
         set_up(api, customers)
-        _advance(api, QUIET)
-        with _watched(cloud, tape, spent.idle):
-            _advance(api, BEFORE)
-        with _watched(cloud, tape, spent.busy):
-            _advance(api, BILLED)
-            spent.settled = _advance(api, SETTLED).get("charge_succeeded", 0)
+        advance(api, QUIET)
+        with watched(cloud, tape, spent.idle):
+            advance(api, BEFORE)
+        with watched(cloud, tape, spent.busy), observe():
+            advance(api, BILLED)
+            spent.settled = advance(api, SETTLED).get("charge_succeeded", 0)
         if spent.settled != customers:
             raise SystemExit(f"{spent.settled} of {customers} invoices were settled")
     return spent
 
 
-def _through_the_sdk(local: Ports) -> Ports:
+def through_the_sdk(local: Ports) -> Ports:
     config = Config()
     clients = Clients(config.region)
     return replace(
@@ -156,7 +160,7 @@ def _through_the_sdk(local: Ports) -> Ports:
 
 
 @contextmanager
-def _watched(cloud: LocalCloud, tape: Tape, stretch: Stretch) -> Iterator[None]:
+def watched(cloud: LocalCloud, tape: Tape, stretch: Stretch) -> Iterator[None]:
     began = 0.0
 
     def before(function: str) -> None:
@@ -178,7 +182,7 @@ def _watched(cloud: LocalCloud, tape: Tape, stretch: Stretch) -> Iterator[None]:
     invoker.after.remove(after)
 
 
-def _advance(api: LocalApi, to: str) -> dict[str, int]:
+def advance(api: LocalApi, to: str) -> dict[str, int]:
     outcomes: dict[str, int] = ask(api, "POST", "/_local/clock", {"advance_to": to})["outcomes"]
     return outcomes
 
