@@ -98,9 +98,12 @@ browser: $(INSTALLED) .local/axe/axe.min.js  ## drive the pages in Chromium; SHO
 pictures: $(INSTALLED)  ## docs/pictures anew; needs pdftoppm (poppler) and chromium on the path
 	$(BIN)/python -m infra.pictures
 
-.PHONY: bench
-bench: $(INSTALLED)  ## what an invoice costs: CPU, AWS calls, DynamoDB's units
-	$(BIN)/python -m benchmarks.lifecycle $(ARGS)
+.PHONY: bench bench-quick
+bench: $(INSTALLED)  ## every promise about speed and cost, measured; ARGS="--only lifecycle" for some of it
+	$(BIN)/python -m benchmarks.board $(ARGS)
+
+bench-quick: $(INSTALLED)  ## counts that must not grow; RECORD=1 to expect from now on what is counted now
+	$(BIN)/python -m benchmarks.quick $(if $(RECORD),--record)
 
 .PHONY: bench-documents
 bench-documents: $(INSTALLED)  ## what a PDF, an e-invoice and a mail cost: CPU

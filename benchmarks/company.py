@@ -16,7 +16,8 @@ from shared.domain.policy import AutoCharge, CustomerClass, Policy
 from shared.domain.records import Owner
 from shared.domain.settings import Automations, BillRunSettings, PastDue, PaymentRunSettings, SendNewInvoices, Settings
 from shared.gateways.rehearsal import RehearsedFiles
-from shared.ports import COMMIT_MAX, PAGE_LIMIT, Change, Check, Entry, Index, Key, Mail, Page, Remove, Save, Store
+from shared.ports import COMMIT_MAX, Change, Check, Entry, Key, Mail, Page, Remove, Save, Store
+from shared.storage.within import StoreWithin
 
 E = TypeVar("E")
 
@@ -52,11 +53,12 @@ def company(customers: int) -> Iterator[Any]:
         yield PaymentMethod(f"pm_{n}", id, f"tok_{n}", "visa", "4242", 12, 2035, START)
 
 
-class CountingStore:
-    """Implements shared.ports.Store over another, and counts its calls and the records they bring or write."""
+class CountingStore(StoreWithin):
+    """Counts the calls of a store, and the records that they bring or write."""
 
     def __init__(self, inner: Store, count: Callable[[str, int], None]) -> None:
-        self._inner, self._count = inner, count
+        super().__init__(inner)
+        self._count = count
 
     def get(self, kind: type[E], partition: str, sort: str = "") -> E | None:
         self._count("get", 1)
@@ -70,18 +72,13 @@ class CountingStore:
         self._count("get_all", len(keys))
         return self._inner.get_all(keys)
 
-    def list(
-        self, kind: type[E], partition: str, prefix: str = "", after: str | None = None, limit: int = PAGE_LIMIT
-    ) -> Page[E]:
-        page = self._inner.list(kind, partition, prefix, after, limit)
+    def list(self, *asked: Any, **how: Any) -> Page[Any]:
+        page: Page[Any] = self._inner.list(*asked, **how)
         self._count("list", len(page.items))
         return page
 
-    def find(
-        self, index: Index[E], partition: str, *, prefix: str = "", last: str | None = None,
-        after: str | None = None, limit: int = PAGE_LIMIT, reverse: bool = False,
-    ) -> Page[Entry]:  # fmt: skip
-        page = self._inner.find(index, partition, prefix=prefix, last=last, after=after, limit=limit, reverse=reverse)
+    def find(self, *asked: Any, **how: Any) -> Page[Entry]:
+        page = self._inner.find(*asked, **how)
         self._count("find", len(page.items))
         return page
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.company import BEFORE, QUIET, SETTLED, living
+from benchmarks.figures import report
 from infra.local.cloud import LocalCloud
 
 SIZES: Final = (500, 8_000)
@@ -125,14 +125,12 @@ def best(customers: int, rounds: int) -> Life:
 
 
 def show(lives: list[Life]) -> None:
-    first = lives[0]
     table = Table("", *(f"{life.customers:,} customers" for life in lives), title="One invoice, on the memory backend")
-    for name, value in _rows(first):
-        table.add_row(name, *(dict(_rows(life)).get(name, "0") for life in lives))
-        del value
+    for row in zip(*map(_rows, lives), strict=True):
+        table.add_row(row[0][0], *(value for _, value in row))
     Console().print(table)
     for figure, value, bar in figures_of(lives):
-        print(json.dumps({"benchmark": "growth", "figure": figure, "value": round(value, 3), "bar": bar}))
+        report("growth", figure, value, bar)
 
 
 def _rows(life: Life) -> Iterator[tuple[str, str]]:

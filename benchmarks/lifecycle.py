@@ -12,7 +12,6 @@ table of its own. Prints tables, then one JSON line per figure.
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -24,6 +23,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import report
 from benchmarks.tape import Tape
 from benchmarks.units import Meter
 from infra.cli.client import LocalApi, ask
@@ -49,7 +49,7 @@ BARS: Final = {"CPU": 4.0, "calls": 8.0, "write units": 20.0, "read units": 4.0}
 @dataclass(slots=True)
 class Cost:
     cpu: float = 0  # seconds
-    calls: int = 0
+    calls: float = 0
     write: float = 0
     read: float = 0
     invocations: int = 0
@@ -114,15 +114,20 @@ def measure(customers: int) -> Spent:
     tape = Tape()
     run(customers, tape, lambda cloud: tape.recording(cloud.wiring, cloud.clock.now))
     spent = run(customers, tape, lambda cloud: tape.playing(cloud.clock.now))
+    priced(tape, spent.idle, spent.busy)
+    spent.operations.update(call.operation for call in tape.calls[spent.busy.first : spent.busy.last])
+    return spent
+
+
+def priced(tape: Tape, *stretches: Stretch) -> None:
+    """Add what the recorded calls cost to the functions of the stretches that they fall into."""
     meter = Meter()
     for number, call in enumerate(tape.calls):
         units = meter.cost(call)
-        for stretch in (spent.idle, spent.busy):
+        for stretch in stretches:
             if stretch.first <= number < stretch.last:
                 cost = stretch.costs[call.function]
                 cost.calls, cost.write, cost.read = cost.calls + 1, cost.write + units.write, cost.read + units.read
-    spent.operations.update(call.operation for call in tape.calls[spent.busy.first : spent.busy.last])
-    return spent
 
 
 def run(
@@ -238,7 +243,7 @@ def show(spent: Spent) -> None:
     console.print("AWS calls: " + ", ".join(f"{name} {c / n:.2f}" for name, c in spent.operations.most_common()))
     console.print(ticks)
     for name, value in figures.items():
-        print(json.dumps({"benchmark": "lifecycle", "figure": name, "value": round(value, 3), "bar": BARS.get(name)}))
+        report("lifecycle", name, value, BARS.get(name))
 
 
 def _table(title: str, cpu: str) -> Table:

@@ -7,13 +7,13 @@ Everybody has a contract, four in five a card, of which one in ten declines; eve
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from time import perf_counter
 from typing import Any, Final
 
+from benchmarks.figures import report
 from functions.rehearsal.drive import SERVED, drive
 from shared.bootstrap import copied
 from shared.domain.contract import Charge, Contract
@@ -80,7 +80,7 @@ def main() -> None:
     print(f"{asked.customers} customers × {asked.days} days: {seconds:.1f} s, {peak_mb} MB at most")
     print(f"{invocations} invocations, {', '.join(f'{n} {c}' for c, n in counts.items())}; errors: {found.errors}")
     for figure, value, bar in (("seconds", seconds, SECONDS_PROMISED), ("MB", peak_mb, MB_PROMISED)):
-        print(json.dumps({"benchmark": "rehearsal", "figure": figure, "value": round(value, 1), "bar": bar}))
+        report("rehearsal", figure, value, bar)
 
 
 if __name__ == "__main__":

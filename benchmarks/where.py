@@ -9,7 +9,6 @@ and the typesetter's CPU is benchmarks/documents' matter.
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import report
 from benchmarks.lifecycle import PDF, Spent, run
 from benchmarks.tape import Tape
 from infra.wiring import Function, load_wiring
@@ -109,7 +109,7 @@ def main() -> None:
         table.add_row(name, f"{cpu:.2f}", f"{cpu / total:.0%}")
     Console().print(table)
     for name, cpu in layers.items():
-        print(json.dumps({"benchmark": "where", "figure": name, "value": round(cpu, 3)}))
+        report("where", name, cpu)
 
 
 if __name__ == "__main__":
