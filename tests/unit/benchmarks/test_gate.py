@@ -28,7 +28,7 @@ def test_each_row_compares_its_figures_with_its_bar_inclusively():
     calls, rate = rows["AWS calls of a lifecycle"], rows["memory backend, whole lifecycle"]
     assert [calls.kept({"lifecycle: calls": n}) for n in (7.9, 8.0, 8.1)] == [True, True, False]
     assert [rate.kept({"growth: invoices a second": n}) for n in (1_499, 1_500, 1_501)] == [False, True, True]
-    assert calls.kept({}) is None and calls.reached({}) is None
+    assert (calls.kept({}), calls.reached({})) == (None, None)
 
 
 def test_a_row_with_two_figures_is_kept_by_both_only():
@@ -39,8 +39,8 @@ def test_a_row_with_two_figures_is_kept_by_both_only():
 
 
 def test_of_the_workers_the_slowest_start_counts_and_of_others_none():
-    lines = [{"benchmark": "bundles", "figure": f, "value": v} for f, v in
-             [("AutoPostPostFunction", 200.0), ("SendEmailSendFunction", 240.0), ("AdminApiFunction", 390.0)]]  # fmt: skip
+    starts = {"AutoPostPostFunction": 200.0, "SendEmailSendFunction": 240.0, "AdminApiFunction": 390.0}
+    lines = [{"benchmark": "bundles", "figure": name, "value": value} for name, value in starts.items()]
     assert board.by_name(lines)["bundles: worker"] == 240.0
 
 
