@@ -6,12 +6,21 @@ PRODUCT 11, API.md `/pay/{token}`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from functions.pay_page import forms, unsubscribe
 from functions.pay_page.rendering import asset, pdf
 from functions.pay_page.requests import PageRequest, Unreadable, known_id, read_request
-from functions.pay_page.views import Answer, account_page, autopay_page, cards_page, message_page, result_page
+from functions.pay_page.views import (
+    Answer,
+    account_page,
+    autopay_page,
+    cards_page,
+    message_page,
+    refusal_said,
+    result_page,
+)
 from shared.bootstrap import audited, ports
 from shared.contracts.api_fields import InvalidBody
 from shared.domain.audit import AuditedRequest
@@ -20,6 +29,8 @@ from shared.domain.errors import Invalid, NotFound
 from shared.domain.pay_link import NoEntry, StalePage
 from shared.observability import observed, report
 from shared.ports import Conflict, Ports, Unavailable
+from shared.rendering.speech import speech_of
+from shared.use_cases.lookups import settings_of
 from shared.use_cases.pay_invoices import results_of, submission_of
 from shared.use_cases.pay_links import open_link, send_fresh_link
 from shared.use_cases.pay_page import own_account, own_document, own_invoice, own_rules
@@ -28,13 +39,13 @@ Handler = Callable[[PageRequest, Customer, Ports], Answer]
 
 
 def _account(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
-    return account_page(request, own_account(customer, ports), ports)
+    return account_page(request, own_account(customer, request.settings, ports), ports)
 
 
 def _result(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
     submission = submission_of(customer.id, request.id, ports)
     invoices = {a.invoice_id: own_invoice(customer, a.invoice_id, ports) for a in submission.asked}
-    return result_page(request, own_account(customer, ports), results_of(submission, ports), invoices)
+    return result_page(request, own_account(customer, request.settings, ports), results_of(submission, ports), invoices)
 
 
 def _document(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
@@ -49,11 +60,11 @@ def _document(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
 
 
 def _cards(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
-    return cards_page(request, own_account(customer, ports), ports)
+    return cards_page(request, own_account(customer, request.settings, ports), ports)
 
 
 def _autopay(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
-    return autopay_page(request, own_account(customer, ports), own_rules(customer, ports), ports)
+    return autopay_page(request, own_account(customer, request.settings, ports), own_rules(customer, ports), ports)
 
 
 HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {
@@ -85,9 +96,51 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return message_page(PageRequest("GET", "", ""), 400, "That did not arrive as a form", str(wrong))
     try:
         return _answered(request)
+    except NotFound:  # an asset
+        return message_page(request, 404, "There is no such thing here", "Nothing was done.", back=True)
+    except Unavailable:
+        return _busy(request)
+
+
+def _answered(request: PageRequest) -> Answer:
+    key = (request.method, request.resource)
+    if key == ASSET:
+        found = asset(request.parameters.get("file", ""))
+        return found or message_page(request, 404, "There is no such thing here")
+    everything = ports()
+    request = replace(request, settings=settings_of(everything))
+    handler = HANDLERS.get(key)
+    try:
+        if handler is None and key != RENEW:
+            raise NoEntry("unknown")
+        customer = open_link(request.token, everything)
     except NoEntry as closed:
+        once_his = everything.store.get(Customer, closed.customer_id) if closed.customer_id else None
+        request = _speaking(request, once_his)
+        if key == RENEW and closed.reason == "expired":
+            return _renewed(request, everything)
         report(f"pay_link_{closed.reason}")
         return _closed(request, closed)
+    request = _speaking(request, customer)
+    if handler is None:
+        return _renewed(request, everything)
+    if request.method == "POST":  # what a form changes is told in the audit log, as what admins change is
+        action = f"POST {request.resource}"
+        by = AuditedRequest(f"customer {customer.id}", ROLE, action, request.number, (customer.id,))
+        everything = audited(everything, by)
+    return _handled(handler, request, customer, everything)
+
+
+def _speaking(request: PageRequest, customer: Customer | None) -> PageRequest:
+    """In the customer's language, or where nobody is known, in the business's."""
+    settings = request.settings
+    language = customer.speaks(settings) if customer else settings.business.language
+    return replace(request, speech=speech_of(language))
+
+
+def _handled(handler: Handler, request: PageRequest, customer: Customer, everything: Ports) -> Answer:
+    try:
+        return handler(request, customer, everything)
     except StalePage:
         report("pay_form_refused")
         return message_page(
@@ -97,36 +150,22 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     except NotFound:
         return message_page(request, 404, "There is no such thing here", "Nothing was done.", back=True)
     except (Invalid, InvalidBody) as wrong:
-        return message_page(request, 422, "That cannot be done", f"Nothing was done: {wrong}.", back=True)
+        return message_page(request, 422, "That cannot be done", *refusal_said(wrong, request.speech), back=True)
     except (Conflict, Unavailable):
-        report("pay_page_busy")
-        later = message_page(request, 503, "Please try again in a moment", "We could not do that just now.", back=True)
-        return {**later, "headers": {**later["headers"], "Retry-After": "5"}}
+        return _busy(request)
 
 
-def _answered(request: PageRequest) -> Answer:
-    key = (request.method, request.resource)
-    if key == ASSET:
-        found = asset(request.parameters.get("file", ""))
-        return found or message_page(request, 404, "There is no such thing here")
-    if key == RENEW:
-        return _renewed(request)
-    handler = HANDLERS.get(key)
-    if handler is None:
-        raise NoEntry("unknown")
-    everything = ports()
-    customer = open_link(request.token, everything)
-    if request.method == "POST":  # what a form changes is told in the audit log, as what admins change is
-        action = f"POST {request.resource}"
-        by = AuditedRequest(f"customer {customer.id}", ROLE, action, request.number, (customer.id,))
-        everything = audited(everything, by)
-    return handler(request, customer, everything)
+def _busy(request: PageRequest) -> Answer:
+    report("pay_page_busy")
+    later = message_page(request, 503, "Please try again in a moment", "We could not do that just now.", back=True)
+    return {**later, "headers": {**later["headers"], "Retry-After": "5"}}
 
 
-def _renewed(request: PageRequest) -> Answer:
+def _renewed(request: PageRequest, everything: Ports) -> Answer:
     """The answer is the same whether a mail goes out, one went within the hour, or there is no address for it."""
-    request.fields.only(())
-    report("pay_link_renewed" if send_fresh_link(request.token, ports()) else "pay_link_not_renewed")
+    if request.fields.pairs:
+        return message_page(request, 422, "That cannot be done", "Nothing was done.", back=True)
+    report("pay_link_renewed" if send_fresh_link(request.token, everything) else "pay_link_not_renewed")
     return message_page(
         request, 200, "Look into your mailbox",
         "If there is an e-mail address on file, a fresh link is on its way to it. It can take a few minutes.",

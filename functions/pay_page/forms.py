@@ -45,9 +45,9 @@ def pay(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
         made = pay_invoices(customer, once.nonce, method_id, asked, ports)
     except _Changed:
         changed = FieldError("invoice_id", "an amount has changed since you opened the page: please look again")
-        return account_page(request, own_account(customer, ports), ports, 409, [changed])
+        return account_page(request, own_account(customer, request.settings, ports), ports, 409, [changed])
     except (Invalid, InvalidBody) as wrong:
-        return account_page(request, own_account(customer, ports), ports, 422, _errors(wrong))
+        return account_page(request, own_account(customer, request.settings, ports), ports, 422, _errors(wrong))
     report("paid_by_customer", submission_id=made.id, customer_id=customer.id)
     return redirect(f"{request.home}/results/{made.id}")
 
@@ -81,10 +81,11 @@ def promise(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
     typed = {name: request.fields.one(name) for name in ("date", "amount")}
     try:
         request.fields.only(("once", "date", "amount"))
-        made = _promise(typed, once, customer)
+        plain = {**typed, "amount": request.speech.plain(typed["amount"])}
+        made = _promise(plain, once, customer)
         make_promise(customer.id, made, ports)
     except (Invalid, InvalidBody) as wrong:
-        return account_page(request, own_account(customer, ports), ports, 422, _errors(wrong), typed)
+        return account_page(request, own_account(customer, request.settings, ports), ports, 422, _errors(wrong), typed)
     if once is not None:
         burn(customer.id, _promised(once), ports)
     report("promised_by_customer", customer_id=customer.id)
@@ -125,13 +126,13 @@ def card(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
             refuse("card", "is no card of the payment gateway's form")
         if not reference:
             setup = prepare_card(customer.id, ports)
-            return cards_page(request, own_account(customer, ports), ports, setup)
+            return cards_page(request, own_account(customer, request.settings, ports), ports, setup)
         add_card(customer.id, reference, ports)
     except (Invalid, InvalidBody) as wrong:
-        return cards_page(request, own_account(customer, ports), ports, None, 422, _errors(wrong))
+        return cards_page(request, own_account(customer, request.settings, ports), ports, None, 422, _errors(wrong))
     except Refused as refused:
         error = FieldError("card", str(refused))
-        return cards_page(request, own_account(customer, ports), ports, None, 409, [error])
+        return cards_page(request, own_account(customer, request.settings, ports), ports, None, 409, [error])
     report("card_added_by_customer", customer_id=customer.id)
     return redirect(f"{request.home}/cards")
 
@@ -152,7 +153,9 @@ def autopay(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
 def _rules_again(
     request: PageRequest, customer: Customer, ports: Ports, status: int, errors: Sequence[FieldError]
 ) -> Answer:
-    return autopay_page(request, own_account(customer, ports), own_rules(customer, ports), ports, status, errors)
+    return autopay_page(
+        request, own_account(customer, request.settings, ports), own_rules(customer, ports), ports, status, errors
+    )
 
 
 def _change_rules(request: PageRequest, customer: Customer, ports: Ports) -> None:
@@ -163,7 +166,7 @@ def _change_rules(request: PageRequest, customer: Customer, ports: Ports) -> Non
         if not method_id:
             refuse("payment_method_id", "choose a card")
         found = Findings()
-        most = _minor(fields.one("amount"), customer.currency, found)
+        most = _minor(request.speech.plain(fields.one("amount")), customer.currency, found)
         found.done()
         add_own_rule(customer, known_id(method_id), most, version, ports)
         return

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from shared.rendering.speech import Speech
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 HTML: Final = "text/html; charset=utf-8"
@@ -53,11 +56,21 @@ def _environment() -> Environment:
     )
 
 
-def page(name: str, status: int = 200, hosted_fields: bool = False, **data: object) -> dict[str, Any]:
-    """A page from its template. `hosted_fields` lets the gateway's script in."""
-    body = _environment().get_template(f"{name}.html").render(hosted_fields=hosted_fields, **data)
+def page(name: str, speech: Speech, status: int = 200, hosted_fields: bool = False, **data: object) -> dict[str, Any]:
+    """A page from its template, in a language. `hosted_fields` lets the gateway's script in."""
+    said = {"t": _saying(speech), "lang": speech.language, "hosted_fields": hosted_fields}
+    body = _environment().get_template(f"{name}.html").render(**said, **data)
     policy = {"Content-Security-Policy": _FIELDS} if hosted_fields else {}
     return answer(status, body, {"Content-Type": HTML, **policy})
+
+
+def _saying(speech: Speech) -> Callable[..., Markup]:
+    """What templates call for every text of ours, given in English; the values in it are escaped, the text is not."""
+
+    def t(words: str, *values: object) -> Markup:
+        return Markup(speech.say(words)).format(*values)  # noqa: S704 - our own words
+
+    return t
 
 
 def answer(status: int, body: str, headers: Mapping[str, str]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from urllib.parse import parse_qsl
 
 from shared.contracts.api_fields import identifier, refuse
 from shared.domain.errors import NotFound
+from shared.domain.settings import Settings
+from shared.rendering.speech import Speech
 
 BODY_BYTES_MAX: Final = 64 * 1024  # a hundred invoices take six
 FIELDS_MAX: Final = 300
@@ -64,7 +66,10 @@ class Fields:
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """`root` is what stands before /pay in the address: the stage's name, unless there is a domain of its own."""
+    """`root` is what stands before /pay in the address: the stage's name, unless there is a domain of its own.
+
+    Once the link has opened, `speech` is its customer's and `settings` are those of this moment.
+    """
 
     method: str
     resource: str
@@ -72,6 +77,8 @@ class PageRequest:
     parameters: Mapping[str, str] = field(default_factory=dict)
     fields: Fields = Fields(())
     number: str = ""  # API Gateway's of the request
+    settings: Settings = field(default_factory=Settings)
+    speech: Speech = field(default_factory=Speech)
 
     @property
     def token(self) -> str:

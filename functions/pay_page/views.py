@@ -7,20 +7,19 @@ from typing import Any, Final
 
 from functions.pay_page.rendering import page
 from functions.pay_page.requests import PageRequest
-from shared.contracts.api_fields import FieldError
+from shared.contracts.api_fields import FieldError, InvalidBody
 from shared.domain.autopay import AutopayRule, Criterion
+from shared.domain.errors import Invalid
 from shared.domain.invoice import Invoice
 from shared.domain.money import format_minor
 from shared.domain.pay_link import PageName, once_of
 from shared.domain.payment import PaymentMethod
 from shared.ports import CardSetup, Ports
-from shared.rendering.speech import Speech
+from shared.rendering.speech import ENGLISH, Speech
 from shared.use_cases.pay_invoices import INVOICES_MAX, Result
 from shared.use_cases.pay_page import OwnAccount, OwnRules, mark_of_invoice
 
 Answer = dict[str, Any]
-
-SPEECH: Final = Speech()  # the page speaks English
 
 NOT_PAID: Final[Mapping[str, str]] = {
     "nothing_due": "Nothing is left to pay on it.",
@@ -38,6 +37,14 @@ OUTCOMES: Final[Mapping[str, str]] = {
     "unknown": "We do not know yet whether the payment went through. Please do not pay it again: we are finding out.",
     "pending": "The payment is under way. Please do not pay it again.",
 }
+HOW_TO_FILL: Final[Mapping[str, str]] = {
+    "date": "choose a day from today on, not too far ahead",
+    "amount": "write an amount of more than zero, such as 49.95",
+    "card": "please enter the card anew",
+    "payment_method_id": "choose a card",
+    "rule_id": "this rule cannot be changed like this",
+    "": "this cannot be done as it was sent",
+}
 OPERATORS: Final[Mapping[str, str]] = {
     "lt": "less than", "lte": "at most", "eq": "exactly", "gte": "at least", "gt": "more than", "between": "from",
     "is": "is", "is_not": "is not", "contains": "contains", "not_contains": "does not contain",
@@ -54,18 +61,17 @@ def account_page(
     typed: Mapping[str, str] | None = None,
 ) -> Answer:  # fmt: skip
     """The page behind the link. `errors` are told on top of it, `typed` is what was typed into the promise's form."""
-    customer, settings, now = account.customer, account.settings, ports.clock.now()
+    customer, now, speech = account.customer, ports.clock.now(), request.speech
     shown = account.invoices[:INVOICES_MAX]
     promise = customer.promise if customer.promised(account.on) else None
     return page(
-        "account", status,
-        home=request.home, root=request.root, business=settings.business.name, email=settings.business.email_from,
-        customer=customer.name, errors=[{"field": e.field, "message": e.message} for e in errors],
-        invoices=[_invoice(i, account) for i in shown], more=len(account.invoices) - len(shown),
-        totals=_sums(account.invoices), credit=[_money(m, c) for c, m in sorted(account.credit.items())],
-        methods=[method_said(m) for m in account.methods], on_hold=customer.on_hold(account.on),
+        "account", speech, status, **_frame(request, account), errors=errors_said(errors, speech),
+        invoices=[_invoice(i, account, speech) for i in shown], more=len(account.invoices) - len(shown),
+        totals=_sums(account.invoices, speech),
+        credit=[_money(m, c, speech) for c, m in sorted(account.credit.items())],
+        methods=[method_said(m, speech) for m in account.methods], on_hold=customer.on_hold(account.on),
         once=once_of(request.token, "account", ports.ids.new(""), now, map(mark_of_invoice, shown)),
-        promise={"by": SPEECH.day(promise.through), "amount": _money(promise.amount_minor, customer.currency)
+        promise={"by": speech.day(promise.through), "amount": _money(promise.amount_minor, customer.currency, speech)
                  if promise.amount_minor is not None else None} if promise else None,
         currency=customer.currency, today=str(account.on), typed=typed or {"date": "", "amount": ""},
     )  # fmt: skip
@@ -74,12 +80,10 @@ def account_page(
 def result_page(
     request: PageRequest, account: OwnAccount, results: Sequence[Result], invoices: Mapping[str, Invoice]
 ) -> Answer:
-    rows = [_result(r, invoices[r.invoice_id]) for r in results]
+    rows = [_result(r, invoices[r.invoice_id], request.speech) for r in results]
     return page(
-        "result", home=request.home, root=request.root, business=account.settings.business.name,
-        email=account.settings.business.email_from, customer=account.customer.name, results=rows,
-        paid=all(r["good"] for r in rows), left=any(r.reason == "left" for r in results),
-        again=request.id,
+        "result", request.speech, **_frame(request, account), results=rows, paid=all(r["good"] for r in rows),
+        left=any(r.reason == "left" for r in results), again=request.id,
     )  # fmt: skip
 
 
@@ -89,11 +93,9 @@ def cards_page(
 ) -> Answer:  # fmt: skip
     """The saved cards; with `setup`, the gateway's own form for a new one."""
     return page(
-        "cards", status, hosted_fields=bool(setup and not setup.choices),
-        home=request.home, root=request.root, business=account.settings.business.name,
-        email=account.settings.business.email_from, customer=account.customer.name,
-        methods=[method_said(m) for m in account.methods], once=_once(request, "cards", ports), setup=setup,
-        errors=[{"field": e.field, "message": e.message} for e in errors],
+        "cards", request.speech, status, hosted_fields=bool(setup and not setup.choices), **_frame(request, account),
+        methods=[method_said(m, request.speech) for m in account.methods], once=_once(request, "cards", ports),
+        setup=setup, errors=errors_said(errors, request.speech),
     )  # fmt: skip
 
 
@@ -101,16 +103,14 @@ def autopay_page(
     request: PageRequest, account: OwnAccount, rules: OwnRules, ports: Ports, status: int = 200,
     errors: Sequence[FieldError] = (),
 ) -> Answer:  # fmt: skip
-    listed = rules.listed
-    cards = {m.id: method_said(m)["said"] for m in rules.methods}
+    listed, speech = rules.listed, request.speech
+    cards = {m.id: method_said(m, speech)["said"] for m in rules.methods}
     return page(
-        "autopay", status, home=request.home, root=request.root, business=account.settings.business.name,
-        email=account.settings.business.email_from, customer=account.customer.name, enabled=listed.enabled,
+        "autopay", speech, status, **_frame(request, account), enabled=listed.enabled,
         saved=bool(listed.version), version=listed.version, currency=listed.currency,
         once=_once(request, "autopay", ports),
-        rules=[_rule(n, r, listed.currency, cards, rules.contracts) for n, r in enumerate(listed.rules, 1)],
-        methods=[method_said(m) for m in rules.methods],
-        errors=[{"field": e.field, "message": e.message} for e in errors],
+        rules=[_rule(n, r, listed.currency, cards, rules.contracts, speech) for n, r in enumerate(listed.rules, 1)],
+        methods=[method_said(m, speech) for m in rules.methods], errors=errors_said(errors, speech),
     )  # fmt: skip
 
 
@@ -125,75 +125,120 @@ def message_page(
 ) -> Answer:
     """A page that says one thing. It names nobody: who sees it may not be the customer."""
     return page(
-        "message", status, home=request.home, root=request.root, title=title, paragraphs=paragraphs, back=back,
-        renew=renew, stop=stop,
+        "message", request.speech, status, home=request.home, root=request.root, title=request.speech.say(title),
+        paragraphs=[request.speech.say(p) for p in paragraphs], back=back, renew=renew, stop=stop,
     )  # fmt: skip
 
 
-def method_said(method: PaymentMethod) -> dict[str, str]:
+def errors_said(errors: Sequence[FieldError], speech: Speech) -> list[dict[str, str]]:
+    """What is wrong with fields. The rules' own words are English: in another language, where there are none for the
+    message itself, the field's own sentence tells how it is filled in."""
+    found = []
+    for error in errors:
+        message = error.message
+        if speech.language != ENGLISH and message not in speech.words:
+            message = HOW_TO_FILL.get(error.field, HOW_TO_FILL[""])
+        name = error.field.replace("_id", "").replace("_", " ").capitalize()
+        found.append({"field": error.field, "name": speech.say(name), "message": speech.say(message)})
+    return found
+
+
+def refusal_said(wrong: Invalid | InvalidBody, speech: Speech) -> list[str]:
+    """The paragraphs of a page that says why nothing was done."""
+    return [f"Nothing was done: {wrong}."] if speech.language == ENGLISH else [speech.say("Nothing was done.")]
+
+
+def method_said(method: PaymentMethod, speech: Speech) -> dict[str, str]:
     brand = method.brand.replace("_", " ").title()
-    said = f"{brand} ending in {method.last4}"
+    said = speech.say("{} ending in {}").format(brand, method.last4)
     return {"id": method.id, "said": said, "expires": f"{method.exp_month:02d}/{method.exp_year}"}
+
+
+def _frame(request: PageRequest, account: OwnAccount) -> dict[str, Any]:
+    """What stands around every page of a customer."""
+    business = account.settings.business
+    return {
+        "home": request.home, "root": request.root, "business": business.name, "email": business.email_from,
+        "customer": account.customer.name,
+    }  # fmt: skip
 
 
 def _once(request: PageRequest, name: PageName, ports: Ports) -> str:
     return once_of(request.token, name, ports.ids.new(""), ports.clock.now())
 
 
-def _invoice(invoice: Invoice, account: OwnAccount) -> dict[str, object]:
+def _invoice(invoice: Invoice, account: OwnAccount, speech: Speech) -> dict[str, object]:
     """Preselected unless it is on hold; not to be chosen at all while a payment of it is under way."""
-    held = invoice.on_hold(account.on)
+    held, part = invoice.on_hold(account.on), invoice.residual_minor < invoice.total_minor
     return {
-        "id": invoice.id, "number": invoice.number or "", "invoice_date": SPEECH.day(invoice.invoice_date),
-        "due_on": SPEECH.day(invoice.due_on) if invoice.due_on else "",
-        "residual": _money(invoice.residual_minor, invoice.currency),
-        "total": _money(invoice.total_minor, invoice.currency) if invoice.residual_minor < invoice.total_minor else "",
+        "id": invoice.id, "number": invoice.number or "", "invoice_date": speech.day(invoice.invoice_date),
+        "due_on": speech.day(invoice.due_on) if invoice.due_on else "",
+        "residual": _money(invoice.residual_minor, invoice.currency, speech),
+        "total": _money(invoice.total_minor, invoice.currency, speech) if part else "",
         "overdue": invoice.payment_status(account.on) == "overdue", "held": held,
         "under_way": invoice.open_attempt_id is not None, "selected": not held,
     }  # fmt: skip
 
 
-def _result(result: Result, invoice: Invoice) -> dict[str, object]:
+def _result(result: Result, invoice: Invoice, speech: Speech) -> dict[str, object]:
     payment = result.payment
-    said, status = "", ""
     if payment is None:
-        said, status = NOT_PAID[result.reason or "left"], result.reason or "left"
+        status: str = result.reason or "left"
+        said = speech.say(NOT_PAID[status])
     else:
-        why = f" ({payment.code.replace('_', ' ')})" if payment.code else ""
-        said, status = OUTCOMES[payment.status].format(why=why), payment.status
+        status, why = payment.status, _why(payment.code, speech)
+        said = speech.say(OUTCOMES[status]).format(why=f" ({why})" if why else "")
     amount = payment.amount_minor if payment is not None else invoice.residual_minor
     return {
-        "number": invoice.number or "", "amount": _money(amount, invoice.currency), "said": said, "status": status,
-        "good": status == "succeeded",
+        "number": invoice.number or "", "amount": _money(amount, invoice.currency, speech), "said": said,
+        "status": status, "good": status == "succeeded",
     }  # fmt: skip
+
+
+def _why(code: str | None, speech: Speech) -> str:
+    """Why a payment was declined; in another language, what there are no words for is better left out."""
+    if not code:
+        return ""
+    return code.replace("_", " ") if speech.language == ENGLISH else speech.words.get(code, "")
 
 
 def _rule(
-    place: int, rule: AutopayRule, currency: str, cards: Mapping[str, str], contracts: Mapping[str, str]
+    place: int,
+    rule: AutopayRule,
+    currency: str,
+    cards: Mapping[str, str],
+    contracts: Mapping[str, str],
+    speech: Speech,
 ) -> dict[str, object]:
     return {
-        "place": place, "id": rule.id, "card": cards.get(rule.payment_method_id, "a card that was removed"),
+        "place": place, "id": rule.id,
+        "card": cards.get(rule.payment_method_id, speech.say("a card that was removed")),
         "method_id": rule.payment_method_id, "disabled": rule.disabled, "locked": rule.locked,
-        "when": [_criterion(c, currency, contracts) for c in rule.criteria],
+        "when": [_criterion(c, currency, contracts, speech) for c in rule.criteria],
     }  # fmt: skip
 
 
-def _criterion(criterion: Criterion, currency: str, contracts: Mapping[str, str]) -> str:
+def _criterion(criterion: Criterion, currency: str, contracts: Mapping[str, str], speech: Speech) -> str:
     def value(given: object) -> str:
         if criterion.type == "amount":
-            return _money(int(str(given)), currency)
-        return contracts.get(str(given), str(given)).replace("_", " ")
+            return _money(int(str(given)), currency, speech)
+        if criterion.type == "invoice_type":
+            return speech.say(str(given).replace("_", " "))
+        return contracts.get(str(given), str(given))
 
-    joined = (" to " if criterion.operator == "between" else " or ").join(map(value, criterion.values))
-    return f"{SUBJECTS[criterion.type]} {OPERATORS[criterion.operator]} {joined}"
+    joint = " to " if criterion.operator == "between" else " or "
+    joined = speech.say(joint).join(map(value, criterion.values))
+    return f"{speech.say(SUBJECTS[criterion.type])} {speech.say(OPERATORS[criterion.operator])} {joined}"
 
 
-def _sums(invoices: Iterable[Invoice]) -> list[str]:
+def _sums(invoices: Iterable[Invoice], speech: Speech) -> list[str]:
     totals: dict[str, int] = {}
     for invoice in invoices:
         totals[invoice.currency] = totals.get(invoice.currency, 0) + invoice.residual_minor
-    return [_money(minor, currency) for currency, minor in sorted(totals.items())]
+    return [_money(minor, currency, speech) for currency, minor in sorted(totals.items())]
 
 
-def _money(minor: int, currency: str) -> str:
-    return f"{currency}\u00a0{format_minor(minor, currency)}"
+def _money(minor: int, currency: str, speech: Speech) -> str:
+    """The currency stands where the language has it."""
+    figure = speech.figure(format_minor(minor, currency))
+    return f"{currency}\u00a0{figure}" if speech.language == ENGLISH else f"{figure}\u00a0{currency}"

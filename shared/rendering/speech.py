@@ -6,6 +6,7 @@ and its words from a table in shared/rendering/words. A language is offered only
 
 from __future__ import annotations
 
+import re
 from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,10 +15,11 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
+from shared.rendering.page_words import GERMAN_PAGES
 from shared.rendering.words import GERMAN
 
 ENGLISH: Final = "en"
-WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({ENGLISH: {}, "de": GERMAN})
+WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({ENGLISH: {}, "de": {**GERMAN, **GERMAN_PAGES}})
 LANGUAGES: Final = tuple(WORDS)
 NO_COUNTRIES: Final = frozenset({"EU", "EZ", "UN", "XA", "XB", "QO", "ZZ"})  # codes of the CLDR's own
 MONTHS: Final = (
@@ -92,6 +94,17 @@ class Speech:
         grouped = f"{int(digits):,}".replace(",", self.group)
         sign = "-" if whole.startswith("-") else ""
         return f"{sign}{grouped}{self.point}{fraction}" if fraction else f"{sign}{grouped}"
+
+    def plain(self, typed: str) -> str:
+        """The plain decimal of a figure that somebody typed in the language's signs; anything else stays as it is."""
+        if self.language == ENGLISH:
+            return typed
+        point, group = re.escape(self.point), re.escape(self.group)
+        written = re.fullmatch(rf"([0-9]{{1,3}}(?:{group}[0-9]{{3}})+|[0-9]+)(?:{point}([0-9]+))?", typed)
+        if written is None:
+            return typed
+        whole = written[1].replace(self.group, "")
+        return f"{whole}.{written[2]}" if written[2] else whole
 
 
 @lru_cache(maxsize=len(LANGUAGES) + 1)

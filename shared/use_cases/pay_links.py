@@ -60,7 +60,7 @@ def open_link(token: str, ports: Ports) -> Customer:
     if link is None or customer is None:
         raise NoEntry("unknown")
     if link.epoch != customer.pay_epoch or customer.erased_at is not None:
-        raise NoEntry("revoked")
+        raise NoEntry("revoked", customer.id)
     if ports.clock.now() >= link.expires_at:
         raise NoEntry("expired", customer.id)
     return customer

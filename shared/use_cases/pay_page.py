@@ -16,7 +16,7 @@ from shared.domain.payment import CreditBalance, PaymentMethod
 from shared.domain.settings import Settings
 from shared.ports import Ports
 from shared.use_cases.autopay_rules import list_of
-from shared.use_cases.lookups import open_invoices, settings_of, today
+from shared.use_cases.lookups import open_invoices, today
 from shared.use_cases.payment_methods import methods_of
 from shared.use_cases.render_document import document_key
 
@@ -42,8 +42,7 @@ class OwnRules:
     contracts: dict[str, str]  # names by id
 
 
-def own_account(customer: Customer, ports: Ports) -> OwnAccount:
-    settings = settings_of(ports)
+def own_account(customer: Customer, settings: Settings, ports: Ports) -> OwnAccount:
     credit = ports.store.list(CreditBalance, customer.id).items
     return OwnAccount(
         customer,

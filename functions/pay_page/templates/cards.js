@@ -5,7 +5,7 @@
   const problem = document.getElementById("card-problem");
   const button = form.querySelector("button");
   const stripe = window.Stripe(form.dataset.key);
-  const elements = stripe.elements({ clientSecret: form.dataset.clientSecret });
+  const elements = stripe.elements({ clientSecret: form.dataset.clientSecret, locale: document.documentElement.lang });
   elements.create("payment").mount("#fields");
   form.addEventListener("submit", async function (event) {
     event.preventDefault();
