@@ -10,7 +10,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from functions.console import autopay, classes, customers, reports, runs, settings, signing_in, today, triggers
+from functions.console import (
+    autopay,
+    classes,
+    contracts,
+    customers,
+    reports,
+    runs,
+    settings,
+    signing_in,
+    today,
+    triggers,
+)
 from functions.console.actions import ACTIONS, record_payment
 from functions.console.api import Api, Refusal
 from functions.console.rendering import Answer, asset, binary, redirect
@@ -59,6 +70,9 @@ PAGES: Final[Mapping[str, Page]] = {
     "/customers/{id}/timeline": customers.timeline,
     "/customers/{id}/autopay": autopay.show,
     "/customers/{id}/autopay/try": autopay.show_trial,
+    "/customers/{id}/contracts/new": contracts.show_new,
+    "/contracts/{id}": contracts.show,
+    "/contracts/{id}/charges/new": contracts.show_charge,
     "/past-due": customers.past_due,
     "/settings": settings.show,
     "/settings/times": settings.times,
@@ -87,6 +101,10 @@ FORMS: Final[Mapping[str, Form]] = {
     "/templates/{name}/preview": settings.template_preview,
     "/customers/{id}/autopay": autopay.change,
     "/customers/{id}/autopay/check": autopay.check,
+    "/customers/{id}/contracts": contracts.create,
+    "/contracts/{id}/changes": contracts.change,
+    "/contracts/{id}/charges": contracts.add_charge,
+    "/contracts/{id}/usage": contracts.record_usage,
     "/customers/{id}/pay-link": customers.pay_link,
     "/customers/{id}/payments": record_payment,
     **{action.path: action.run for action in ACTIONS},
@@ -97,6 +115,9 @@ STANDS: Final[Mapping[str, str]] = {
     "/runs": "/runs", "/runs/preview": "/runs", "/settings": "/settings", "/settings/effects": "/settings",
     "/templates/{name}": "/templates/{name}", "/templates/{name}/reset": "/templates/{name}",
     "/customers/{id}/autopay": "/customers/{id}/autopay", "/triggers": "/triggers",
+    "/customers/{id}/contracts": "/customers/{id}/contracts/new",
+    "/contracts/{id}/charges": "/contracts/{id}/charges/new", "/contracts/{id}/changes": "/contracts/{id}",
+    "/contracts/{id}/usage": "/contracts/{id}",
     "/classes": "/classes/new", "/classes/{id}": "/classes/{id}", "/classes/{id}/effects": "/classes/{id}",
     "/customers/{id}/payments": "/customers/{id}", "/customers/{id}/pay-link": "/customers/{id}",
 }  # fmt: skip

@@ -14,6 +14,7 @@ from shared.domain.console_session import ConsoleSession, form_value, is_form_of
 
 BODY_BYTES_MAX: Final = 512 * 1024  # a template in both forms
 VALUE_CHARS_MAX: Final = 110_000
+FIELDS_MAX: Final = 4_000  # a draft of some hundred lines
 COOKIE: Final = "paidup_console"
 STATE_COOKIE: Final = "paidup_sign_in"
 FORM_FIELD: Final = "form"  # what makes a form one of ours
@@ -102,7 +103,7 @@ def read_request(event: Mapping[str, Any]) -> ConsoleRequest:
         path=inside,
         root=asked.removesuffix(path) if asked.endswith(path) else "",
         query={str(k): str(v) for k, v in (event.get("queryStringParameters") or {}).items()},
-        fields=read_fields(event, BODY_BYTES_MAX, VALUE_CHARS_MAX) if method == "POST" else Fields(()),
+        fields=read_fields(event, BODY_BYTES_MAX, VALUE_CHARS_MAX, FIELDS_MAX) if method == "POST" else Fields(()),
         headers=headers,
         cookies=_cookies(headers.get("cookie", "")),
         number=str(context.get("requestId") or ""),

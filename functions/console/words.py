@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -37,6 +37,9 @@ EFFECTS: Final[Mapping[str, str]] = {
     "terminated": "terminated", "asked_to_terminate": "put up for termination, which a person confirms",
 }  # fmt: skip
 CHARGED_ON: Final[Mapping[str, str]] = {"due_on": "on the due date", "invoice_date": "on the invoice date"}
+CHARGE_TYPES: Final[Mapping[str, str]] = {
+    "recurring": "a recurring charge", "usage": "a usage charge", "one_time": "a one-time charge",
+}  # fmt: skip
 DONE: Final[Mapping[str, str]] = {
     "posted": "Posted.", "mailed": "The mails are on their way.",
     "cancelled": "Cancelled: its periods can be billed again.",
@@ -47,7 +50,10 @@ DONE: Final[Mapping[str, str]] = {
     "charged": "The charge was made; see payments.",
     "restored": "Service is restored.", "terminated": "Service is terminated.", "revoked": "Every pay link is revoked.",
     "reset": "Back to the default.", "recorded": "The payment is recorded.", "removed": "Removed.",
-    "collecting": "The payment run has started.",
+    "collecting": "The payment run has started.", "contracted": "The contract is made.",
+    "suspended": "Suspended from that day.", "serving": "Service resumes on that day.",
+    "ended": "The contract ends.", "recorded_usage": "The usage is recorded.",
+    "known_usage": "That record was taken in before; it was not counted again.",
 }  # fmt: skip
 JOBS: Final[Mapping[str, str]] = {
     "bill_run": "Bill run", "payment_run": "Payment run", "past_due": "Past-due check",
@@ -117,6 +123,11 @@ def anchor(field: str) -> str:
     return re.sub(r"\[(\d+)\]", r".\1", field)
 
 
+def pairs(words: Iterable[str]) -> list[tuple[str, str]]:
+    """As the options of a select that says what it sends."""
+    return [(word, word) for word in words]
+
+
 def named(table: Mapping[str, str]) -> Callable[[Any], str]:
     return lambda code: table.get(str(code), word(code))
 
@@ -135,9 +146,10 @@ def count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-FILTERS: Final[Mapping[str, Callable[..., str]]] = {
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "day": day, "instant": instant, "money": money, "sums": sums, "word": word, "last_day": last_day, "count": count,
     "flag": named(FLAGS), "automation": named(AUTOMATIONS), "why_off": named(WHY_OFF), "skip": named(SKIPS),
-    "job": named(JOBS), "place": place, "anchor": anchor, "fee": fee,
+    "job": named(JOBS), "place": place, "anchor": anchor, "fee": fee, "pairs": pairs,
+    "charge_type": named(CHARGE_TYPES),
     "effect": named(EFFECTS), "charged_on": named(CHARGED_ON),
 }  # fmt: skip

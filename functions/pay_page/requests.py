@@ -108,8 +108,9 @@ def read_request(event: Mapping[str, Any]) -> PageRequest:
 
 
 def read_fields(
-    event: Mapping[str, Any], body_bytes_max: int = BODY_BYTES_MAX, value_chars_max: int = VALUE_CHARS_MAX
-) -> Fields:
+    event: Mapping[str, Any], body_bytes_max: int = BODY_BYTES_MAX, value_chars_max: int = VALUE_CHARS_MAX,
+    fields_max: int = FIELDS_MAX,
+) -> Fields:  # fmt: skip
     """The fields of a form that was posted. Raises Unreadable."""
     text = event.get("body") or ""
     if len(text) > body_bytes_max * 4 // 3 + 4:
@@ -119,7 +120,7 @@ def read_fields(
         body.encode()  # half characters could be shown to nobody
         if (parts := _multipart(event, body)) is not None:
             return Fields(parts)
-        pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
+        pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=fields_max, errors="strict")
     except (binascii.Error, ValueError):
         raise Unreadable("the form cannot be read") from None
     if any(len(value) > value_chars_max or "\x00" in value for _, value in pairs):

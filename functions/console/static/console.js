@@ -3,7 +3,7 @@
 "use strict";
 (function () {
   document.addEventListener("submit", function (event) {
-    const question = event.target.dataset.confirm;
+    const question = (event.submitter || event.target).dataset.confirm || event.target.dataset.confirm;
     if (question && !window.confirm(question)) {
       event.preventDefault();
       event.stopPropagation();

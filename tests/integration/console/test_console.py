@@ -17,7 +17,8 @@ from tests.integration.console.console_browser import Console, Outline, run_of
 def addresses(world):
     """Every page of the console, with ids that exist."""
     ids = {"/runs/{id}": run_of(world), "/invoices/{id}": "inv_late", "/customers/{id}": "cus_acme",
-           "/classes/{id}": "cls_standard"}  # fmt: skip
+           "/classes/{id}": "cls_standard",
+           "/contracts/{id}": world.all("/v1/customers/cus_acme/contracts")[0]["id"]}  # fmt: skip
     for path in PAGES:
         start = next((s for s in ids if path.startswith(s)), "")
         yield path, "/console" + path.replace("{id}", ids.get(start, "")).replace("{name}", "past_due_1")
