@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from shared.config import Config
 from shared.domain.audit import AuditedRequest
 from shared.domain.payment import ChargeOutcome, GivenBack, Payment
 from shared.domain.records import FailedMessage
+from shared.domain.values import dataclass
 from shared.gateways.clients import Clients
 from shared.gateways.dead_letters import SqsDeadLetters
 from shared.gateways.eventbridge import EventBridgeBus

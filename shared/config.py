@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, cast, get_args
+
+from shared.domain.values import dataclass
 
 LOCAL = "local"
 GatewayName = Literal["simulated", "stripe"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -18,6 +18,7 @@ from shared.domain.outbox import OutboxEvent
 from shared.domain.payment import ChargeOutcome, CreditBalance, GivenBack, Payment, PaymentMethod
 from shared.domain.runs import BillRun, PaymentRun
 from shared.domain.task import Task
+from shared.domain.values import dataclass
 from shared.domain.webhook import WebhookDelivery
 
 E = TypeVar("E")

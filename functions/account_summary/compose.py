@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-
 from shared.bootstrap import ports
 from shared.contracts.messages import SelectSummaries, SummarizeAccounts, read
 from shared.observability import observed, report
-from shared.queue_batches import handle_batch
+from shared.queue_batches import BatchAnswer, QueueRecord, handle_batch
 from shared.use_cases.summarize_account import summarize_account
 from shared.use_cases.sweep_summaries import select_summaries
 
 
-def compose(record: SQSRecord) -> None:
+def compose(record: QueueRecord) -> None:
     message = read(record.body, SelectSummaries | SummarizeAccounts)
     if isinstance(message, SelectSummaries):
         select_summaries(message, ports())
@@ -37,5 +34,5 @@ def _summarize(message: SummarizeAccounts) -> None:
 
 
 @observed
-def lambda_handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+def lambda_handler(event: dict[str, Any], context: Any) -> BatchAnswer:
     return handle_batch(event, context, compose)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter
@@ -17,6 +17,7 @@ from shared.contracts.api_customers import CustomerBody
 from shared.contracts.api_rehearsals import RehearsalAnswer, SettingsPreviewAnswer
 from shared.contracts.api_settings import SettingsBody
 from shared.contracts.api_warnings import WARNINGS
+from shared.domain.values import dataclass
 
 REFERENCE: Final = "#/components/schemas/{model}"
 Schemas = dict[str, Any]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Generic, TypeVar
 
 from functions.admin_api.access import Caller
 from shared.contracts.api_fields import Body, refuse
 from shared.domain.errors import Stale
+from shared.domain.values import dataclass
 from shared.ports import Ports
 
 JSON_TYPE: Final = "application/json"

@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from functions.admin_api.calls import Answer, Call, Filters
 from shared.contracts.api_fields import refuse
 from shared.contracts.api_json import Malformed, dumps, fingerprint, loads
+from shared.domain.values import dataclass
 from shared.ports import PAGE_LIMIT, Entry, Index, Page, Ports
 
 LIMIT_MAX: Final = 200

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from functions.admin_api.access import NotAllowed, NotAuthenticated
 from shared.contracts.api_fields import FieldError, InvalidBody
 from shared.contracts.api_json import Malformed, dumps
 from shared.domain.errors import DomainError, Invalid, NotFound, Refused, Stale, TooMuch
+from shared.domain.values import dataclass
 from shared.ports import Conflict, Unavailable
 
 RETRY_AFTER_SECONDS: Final = 2

@@ -6,7 +6,6 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from traceback import extract_tb
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from shared.contracts.api_json import Malformed, dumps, loads
 from shared.domain.audit import AuditedRequest
 from shared.domain.errors import NotFound
 from shared.domain.ids import derive_id
+from shared.domain.values import dataclass
 from shared.observability import logger, report
 from shared.ports import Ports
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-
 from shared.bootstrap import ports
 from shared.contracts.messages import PlanPosting, PostDrafts, SendRun, read
 from shared.observability import count, observed
-from shared.queue_batches import handle_batch
+from shared.queue_batches import BatchAnswer, QueueRecord, handle_batch
 from shared.use_cases.post_invoices import plan_posting, post_chunk
 from shared.use_cases.send_notice import send_run
 
 
-def post(record: SQSRecord) -> None:
+def post(record: QueueRecord) -> None:
     message = read(record.body, PlanPosting | PostDrafts | SendRun)
     match message:
         case PlanPosting():
@@ -30,5 +27,5 @@ def post(record: SQSRecord) -> None:
 
 
 @observed
-def lambda_handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+def lambda_handler(event: dict[str, Any], context: Any) -> BatchAnswer:
     return handle_batch(event, context, post)

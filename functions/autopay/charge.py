@@ -5,18 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-
 from shared.bootstrap import ports_for_batch
 from shared.contracts.messages import ChargeInvoices, RetryCharge, SelectInvoices, read
 from shared.observability import observed, report
 from shared.ports import Ports
-from shared.queue_batches import handle_batch
+from shared.queue_batches import BatchAnswer, QueueRecord, handle_batch
 from shared.use_cases.payment_runs import charge_chunk, retry_charge, select_invoices
 
 
-def charge(record: SQSRecord, ports: Ports) -> None:
+def charge(record: QueueRecord, ports: Ports) -> None:
     message = read(record.body, SelectInvoices | ChargeInvoices | RetryCharge)
     match message:
         case SelectInvoices():
@@ -31,5 +28,5 @@ def charge(record: SQSRecord, ports: Ports) -> None:
 
 
 @observed
-def lambda_handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+def lambda_handler(event: dict[str, Any], context: Any) -> BatchAnswer:
     return handle_batch(event, context, partial(charge, ports=ports_for_batch()))

@@ -5,19 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-
 from shared.bootstrap import ports_for_batch
 from shared.contracts.messages import GenerateDrafts, SelectCustomers, read
 from shared.observability import count, observed, report
 from shared.ports import Ports
-from shared.queue_batches import handle_batch
+from shared.queue_batches import BatchAnswer, QueueRecord, handle_batch
 from shared.use_cases.generate_drafts import generate_drafts
 from shared.use_cases.select_customers import select_customers
 
 
-def work(record: SQSRecord, ports: Ports) -> None:
+def work(record: QueueRecord, ports: Ports) -> None:
     message = read(record.body, SelectCustomers | GenerateDrafts)
     match message:
         case SelectCustomers():
@@ -31,5 +28,5 @@ def work(record: SQSRecord, ports: Ports) -> None:
 
 
 @observed
-def lambda_handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+def lambda_handler(event: dict[str, Any], context: Any) -> BatchAnswer:
     return handle_batch(event, context, partial(work, ports=ports_for_batch()))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from functions.console.api import Api
 from functions.console.requests import ConsoleRequest
+from shared.domain.values import dataclass
 
 SWITCH: Final[Mapping[str, bool | None]] = {"on": True, "off": False, "inherit": None}
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -18,6 +17,7 @@ from functions.console.requests import ConsoleRequest, Problem
 from shared.bootstrap import token_claims
 from shared.contracts.api_json import dumps
 from shared.domain.ids import derive_id
+from shared.domain.values import dataclass
 
 JSON: Final = {"content-type": "application/json", "accept": "application/json"}
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from functions.pay_page.requests import Fields, read_fields
 from shared.domain.console_session import ConsoleSession, form_value, is_form_of
+from shared.domain.values import dataclass
 
 BODY_BYTES_MAX: Final = 512 * 1024  # a template in both forms
 VALUE_CHARS_MAX: Final = 110_000

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-
 from shared.bootstrap import ports
 from shared.contracts.messages import AssessCustomers, AssessMessage, PublishEvent, RefreshCustomer, read
 from shared.observability import count, observed, report
-from shared.queue_batches import handle_batch
+from shared.queue_batches import BatchAnswer, QueueRecord, handle_batch
 from shared.use_cases.assess_customer import Assessed, assess_customer
 from shared.use_cases.outbox import publish_event
 from shared.use_cases.restore_service import refresh_service
 
 
-def assess(record: SQSRecord) -> None:
+def assess(record: QueueRecord) -> None:
     message = read(record.body, AssessMessage)
     if isinstance(message, PublishEvent):
         if publish_event(message.event_id, ports()):
@@ -49,5 +46,5 @@ def _reported(customer_id: str, assessed: Assessed) -> None:
 
 
 @observed
-def lambda_handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+def lambda_handler(event: dict[str, Any], context: Any) -> BatchAnswer:
     return handle_batch(event, context, assess)

@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from email import message_from_string
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 from shared.contracts.api_fields import identifier, refuse
 from shared.domain.errors import NotFound
 from shared.domain.settings import Settings
+from shared.domain.values import dataclass
 from shared.rendering.speech import Speech
 
 BODY_BYTES_MAX: Final = 64 * 1024  # a hundred invoices take six

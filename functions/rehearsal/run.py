@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-
 from functions.rehearsal.rehearse import rehearse
 from shared.bootstrap import ports
 from shared.contracts.api_json import dumps
 from shared.contracts.messages import RunRehearsal, read
 from shared.domain.rehearsal import Rehearsal
 from shared.observability import observed, report
-from shared.queue_batches import handle_batch
+from shared.queue_batches import BatchAnswer, QueueRecord, handle_batch
 from shared.use_cases.rehearsals import customers_max, run_rehearsal
 
 
@@ -22,12 +19,12 @@ def carry_out(asked: Rehearsal) -> bytes:
     return dumps(rehearse(asked, ports(), customers_max(asked))).encode()
 
 
-def run(record: SQSRecord) -> None:
+def run(record: QueueRecord) -> None:
     message = read(record.body, RunRehearsal)
     said = run_rehearsal(message.rehearsal_id, carry_out, ports())
     report(f"rehearsal_{said}", rehearsal_id=message.rehearsal_id)
 
 
 @observed
-def lambda_handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+def lambda_handler(event: dict[str, Any], context: Any) -> BatchAnswer:
     return handle_batch(event, context, run)

@@ -7,7 +7,6 @@ written down again, and cannot differ.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from functions.past_due import sweep as past_due_sweep
 from functions.payment_run import plan as payment_plan
 from functions.send_email import send
 from functions.send_email import sweep as mail_sweep
+from shared.domain.values import dataclass
 
 Handler = Callable[[dict[str, Any], Any], Any]
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-
 from shared.bootstrap import ports_for_batch
 from shared.contracts.messages import MakePrintBatch, RenderInvoice, read, readable
 from shared.observability import observed, report
 from shared.ports import Ports
-from shared.queue_batches import handle_batch
+from shared.queue_batches import BatchAnswer, QueueRecord, handle_batch
 from shared.use_cases.look_ahead import ahead_of_documents
 from shared.use_cases.print_batch import make_print_batch
 from shared.use_cases.render_document import render_document
 
 
-def render(record: SQSRecord, ports: Ports) -> None:
+def render(record: QueueRecord, ports: Ports) -> None:
     message = read(record.body, RenderInvoice | MakePrintBatch)
     if isinstance(message, MakePrintBatch):
         make_print_batch(message.run_id, message.part, ports)
@@ -29,7 +26,7 @@ def render(record: SQSRecord, ports: Ports) -> None:
 
 
 @observed
-def lambda_handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+def lambda_handler(event: dict[str, Any], context: Any) -> BatchAnswer:
     ports = ports_for_batch()
     ahead_of_documents([m.invoice_id for m in readable(event, RenderInvoice)], ports)
     return handle_batch(event, context, partial(render, ports=ports))

@@ -8,13 +8,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-
 from shared.bootstrap import ports_for_batch
 from shared.observability import observed, report
 from shared.ports import Ports
-from shared.queue_batches import handle_batch
+from shared.queue_batches import BatchAnswer, QueueRecord, handle_batch
 from shared.use_cases.look_ahead import ahead_of_mail_events
 from shared.use_cases.mail_feedback import MailEvent, MailKind, take_mail_event
 
@@ -29,7 +26,7 @@ PERMANENT = "Permanent"  # the bounces after which an address is mailed no more;
 NOT_SPAM = "not-spam"  # somebody took the mail out of the spam folder
 
 
-def take(record: SQSRecord, ports: Ports) -> None:
+def take(record: QueueRecord, ports: Ports) -> None:
     event = mail_event(json.loads(record.body))
     if event is not None:
         report(f"mail_{take_mail_event(event, ports)}", notice_id=event.notice_id)
@@ -73,7 +70,7 @@ def _noticed(event: dict[str, Any]) -> Iterator[str]:
 
 
 @observed
-def lambda_handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+def lambda_handler(event: dict[str, Any], context: Any) -> BatchAnswer:
     ports = ports_for_batch()
     ahead_of_mail_events(list(_noticed(event)), ports)
     return handle_batch(event, context, partial(take, ports=ports))

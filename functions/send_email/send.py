@@ -5,25 +5,22 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-
 from shared.bootstrap import ports_for_batch
 from shared.contracts.messages import SendNotice, read, readable
 from shared.observability import observed, report
 from shared.ports import Ports
-from shared.queue_batches import handle_batch
+from shared.queue_batches import BatchAnswer, QueueRecord, handle_batch
 from shared.use_cases.look_ahead import ahead_of_notices
 from shared.use_cases.send_notice import send_notice
 
 
-def send(record: SQSRecord, ports: Ports) -> None:
+def send(record: QueueRecord, ports: Ports) -> None:
     message = read(record.body, SendNotice)
     report(f"notice_{send_notice(message.notice_id, ports)}", notice_id=message.notice_id)
 
 
 @observed
-def lambda_handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+def lambda_handler(event: dict[str, Any], context: Any) -> BatchAnswer:
     ports = ports_for_batch()
     ahead_of_notices([m.notice_id for m in readable(event, SendNotice)], ports)
     return handle_batch(event, context, partial(send, ports=ports))

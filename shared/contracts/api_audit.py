@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from shared.contracts.api_fields import day, instant, rfc3339
 from shared.domain.audit import AuditEntry, FieldChange, RecordChange
 from shared.domain.calendar import start_of_day
+from shared.domain.values import dataclass
 
 NEXT = timedelta(microseconds=1)  # what instants are kept in
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final, NoReturn, TypeVar
@@ -19,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, Wi
 from shared.domain.calendar import FIRST_DATE, LAST_DATE, parse_cron, zone
 from shared.domain.errors import DomainError, Invalid
 from shared.domain.money import MAX_AMOUNT_CHARS, MAX_FACTOR_DIGITS, exponent, parse_minor
+from shared.domain.values import dataclass
 
 ID_CHARS_MAX: Final = 64
 NAME_CHARS_MAX: Final = 200

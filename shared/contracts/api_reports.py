@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from shared.contracts.api_payments import money_json
 from shared.domain.cash_forecast import Expected, Slice
 from shared.domain.money import format_minor
 from shared.domain.reports import BUCKETS, Aged, Period, written
+from shared.domain.values import dataclass
 
 Json = dict[str, Any]
 Row = Sequence[object]

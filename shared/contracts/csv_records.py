@@ -10,11 +10,11 @@ import io
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO, Final
 
 from shared.domain.errors import DomainError
+from shared.domain.values import dataclass
 
 LINES_PER_RECORD_MAX: Final = 50  # of a cell with line breaks; beyond it, a quotation mark was never closed
 CELL_CHARS_MAX: Final = 100_000

@@ -12,13 +12,14 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
 from shared.contracts.csv_records import Broken, Record, Unreadable, read_records
 from shared.domain.errors import DomainError
 from shared.domain.ids import derive_id
+from shared.domain.values import dataclass
 
 Kind = Literal["customers", "contracts", "usage", "invoices", "payments"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)

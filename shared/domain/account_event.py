@@ -6,7 +6,6 @@ Nothing is decided by these; they are written once, in the transaction that they
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Literal
 
@@ -15,6 +14,7 @@ from shared.domain.collection import CollectionState
 from shared.domain.customer import Customer, Hold, Promise, Service
 from shared.domain.invoice import Invoice, InvoiceHold
 from shared.domain.past_due import Evaluation
+from shared.domain.values import dataclass
 
 AccountEventKind = Literal[
     "pause_set", "pause_lifted", "hold_set", "hold_lifted", "promise_made", "promise_withdrawn", "class_changed",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal, get_args
 
@@ -12,6 +12,7 @@ from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice
 from shared.domain.payment import Allocation, Payment
 from shared.domain.settings import Settings
+from shared.domain.values import dataclass
 
 MovementKind = Literal["invoice", "debit_memo", "credit_memo", "payment", "credit_applied", "refund", "void"]
 ORDER: tuple[MovementKind, ...] = get_args(MovementKind)  # of what happened at one instant

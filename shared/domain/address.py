@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from shared.domain.values import dataclass
 
 # Where the postal code stands behind the town and its state.
 CODE_LAST: Final = frozenset({"US", "GB", "CA", "AU", "NZ", "IE", "IN", "ZA", "USA", "UK"})

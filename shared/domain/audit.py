@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from datetime import datetime
 from typing import Any, Final
 
 from shared.domain.ids import SHARDS, shard_of
+from shared.domain.values import dataclass
 
 SEQ_DIGITS: Final = 10
 VALUE_CHARS_MAX: Final = 1_000  # of a value as JSON; of longer ones the digest is kept

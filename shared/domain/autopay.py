@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import Final, Literal
 
 from shared.domain.invoice import Invoice
+from shared.domain.values import dataclass
 
 CriterionType = Literal[
     "contract", "amount", "line_item", "invoice_age_days", "days_past_due", "invoice_type", "currency"

@@ -7,7 +7,7 @@ method or contract the customer does not have, or mixes amounts with another cur
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, cast, get_args
 from unicodedata import category
 
@@ -28,6 +28,7 @@ from shared.domain.autopay import (
 )
 from shared.domain.errors import DomainError, Invalid, Refused
 from shared.domain.money import exponent, parse_minor
+from shared.domain.values import dataclass
 
 DAYS_MAX: Final = 36_500  # either way
 TEXT_CHARS_MAX: Final = 200

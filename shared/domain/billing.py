@@ -7,7 +7,7 @@ contract. So it does not matter how late or how often it happens: nothing is bil
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from itertools import groupby
 from typing import Final
@@ -26,6 +26,7 @@ from shared.domain.progress import (
 )  # fmt: skip
 from shared.domain.reconcile import after, first_due, moves
 from shared.domain.service import NEVER, ONE_DAY, Timeline, timeline
+from shared.domain.values import dataclass
 
 PERIODS_CAUGHT_UP_MAX: Final = 12  # per charge; a contract that missed more is parked. PRODUCT 4
 NO_INVOICE: Final = ""  # stands in a Billing for the invoice where nothing was to be invoiced

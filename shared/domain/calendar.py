@@ -19,7 +19,6 @@ import re
 from bisect import bisect_right
 from calendar import monthrange
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from math import gcd
@@ -31,6 +30,7 @@ from croniter import croniter
 from shared.domain.cron_fields import InvalidCron as InvalidCron
 from shared.domain.cron_fields import standard_cron
 from shared.domain.errors import DomainError
+from shared.domain.values import dataclass
 
 MONTHS_IN_YEAR: Final = 12
 MAX_COUNT: Final = 1_000  # intervals in one period; inclusive

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from shared.domain.payment import PaymentMethod
+from shared.domain.values import dataclass
 
 WINDOW = timedelta(days=30)
 

@@ -6,9 +6,10 @@ Nothing is known of what a person will do; what is known is when this person pai
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
+
+from shared.domain.values import dataclass
 
 HISTORY_MIN: Final = 3  # invoices that a customer must have paid before they say anything
 EARLY, MIDDLE, LATE = 10, 50, 90  # percentiles of the customer's days late

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
 from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice
+from shared.domain.values import dataclass
 
 Method = Literal["on_hold", "promise", "retry", "autopay", "history", "due_date", "overdue"]
 HISTORY_MIN = 3  # invoices that a customer must have paid before they say anything

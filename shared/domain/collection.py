@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
 from zlib import crc32
 
 from shared.domain.customer import Service
+from shared.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 
 from shared.domain.collection import CollectionState
@@ -14,6 +14,7 @@ from shared.domain.money import minor_in
 from shared.domain.policy import CustomerClass
 from shared.domain.service_steps import NoticesOut
 from shared.domain.settings import Settings
+from shared.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+from shared.domain.values import dataclass
 
 SESSION_LIFE: Final = timedelta(hours=8)  # a day at work
 FORM_CHARS: Final = 32  # 128 bits

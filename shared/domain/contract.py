@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
 from shared.domain.calendar import Interval
+from shared.domain.values import dataclass
 
 ChargeType = Literal["recurring", "usage", "one_time"]
 Timing = Literal["advance", "arrears"]

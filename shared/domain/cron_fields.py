@@ -7,10 +7,10 @@ what it means; an admin's billing schedule must mean one thing, so all of that i
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from shared.domain.errors import DomainError
+from shared.domain.values import dataclass
 
 MAX_EXPRESSION_CHARS: Final = 500  # every minute of the hour listed one by one takes 170
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
@@ -10,6 +10,7 @@ from typing import Literal
 from shared.domain.address import NOWHERE, Address
 from shared.domain.policy import DEFAULT_CLASS_ID
 from shared.domain.settings import Automation, Language, Settings
+from shared.domain.values import dataclass
 
 Delivery = Literal["email", "print"]
 HoldReason = Literal["dispute", "promise_to_pay", "other"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from shared.domain.values import dataclass
 
 HIDDEN = "…"
 DEPTH_MAX = 8  # of objects in objects; deeper is hidden

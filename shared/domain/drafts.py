@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 
 from shared.domain.billing import PERIODS_CAUGHT_UP_MAX, Due, apply_billing, due
@@ -15,6 +15,7 @@ from shared.domain.invoice import LINES_MAX, Invoice, Line, totalled
 from shared.domain.metering import Step, UsageLookup
 from shared.domain.settings import SpotCheckSettings
 from shared.domain.spot_check import Findings, flags_of
+from shared.domain.values import dataclass
 
 Key = tuple[date, str]  # bill date and currency
 

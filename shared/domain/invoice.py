@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
 from shared.domain.errors import Refused
 from shared.domain.money import percent_of
+from shared.domain.values import dataclass
 
 InvoiceType = Literal["regular", "out_of_turn", "debit_memo", "credit_memo"]
 InvoiceStatus = Literal["draft", "posted", "void"]

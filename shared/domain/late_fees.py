@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 from shared.domain.ids import derive_id
 from shared.domain.invoice import Invoice
 from shared.domain.money import minor_in, percent_of, split
 from shared.domain.policy import LateFee
+from shared.domain.values import dataclass
 
 OCCURRENCES_MAX = 120  # months for which an unpaid invoice goes on being charged
 

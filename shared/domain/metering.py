@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Protocol
@@ -14,6 +14,7 @@ from shared.domain.invoice import Line
 from shared.domain.pricing import usage_cost
 from shared.domain.progress import billed_period, progress_of
 from shared.domain.service import ONE_DAY, Timeline, timeline
+from shared.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

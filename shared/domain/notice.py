@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from shared.domain.customer import Service
 from shared.domain.ids import derive_id
+from shared.domain.values import dataclass
 
 NoticeStatus = Literal["pending", "sent", "suppressed", "failed", "bounced"]
 

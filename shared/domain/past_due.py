@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 
 from shared.domain.collection import CollectionState, seen_of
@@ -26,6 +26,7 @@ from shared.domain.service_steps import (
 )
 from shared.domain.settings import Tier
 from shared.domain.triggers import Fired, firing, trigger_dates, trigger_fees
+from shared.domain.values import dataclass
 
 ONE_DAY = timedelta(days=1)
 PAST_DUE_IDS_KEPT = 200  # invoices remembered between two evaluations

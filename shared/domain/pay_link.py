@@ -14,11 +14,11 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from shared.domain.errors import DomainError
+from shared.domain.values import dataclass
 
 PAGE_LIFE = timedelta(hours=24)  # how long a page may lie open before it is submitted
 KEPT_EXPIRED = timedelta(days=730)  # how long an expired link still offers a fresh one: paper lives longer than a link

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Literal
 
 from shared.domain.ids import derive_id
+from shared.domain.values import dataclass
 
 RefundState = Literal["pending", "unknown", "succeeded", "declined", "failed"]
 PaymentState = Literal["pending", "succeeded", "declined", "failed", "unknown", "refunded"]

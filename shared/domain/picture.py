@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
-from dataclasses import dataclass
 from typing import Final, Literal
 from xml.etree import ElementTree
+
+from shared.domain.values import dataclass
 
 BYTES_MAX: Final = 200_000
 SIDE_MAX: Final = 4_000  # pixels

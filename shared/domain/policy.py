@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
 from shared.domain.invoice import InvoiceType
+from shared.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

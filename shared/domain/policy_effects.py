@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from typing import Final
 
 from shared.domain.collection_facts import Facts
 from shared.domain.past_due import Evaluation, catch_up
+from shared.domain.values import dataclass
 
 EFFECTS: Final = ("noticed", "charged_fee", "limited", "suspended", "terminated", "asked_to_terminate")
 

@@ -6,7 +6,6 @@ Nothing here refuses anything. Each warning names the field, what happens becaus
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import pairwise
@@ -15,6 +14,7 @@ from typing import Final, Literal
 from shared.domain.calendar import NeverAgain, parse_cron, zone
 from shared.domain.policy import CustomerClass, Policy
 from shared.domain.settings import Settings
+from shared.domain.values import dataclass
 
 Code = Literal[
     "schedule_never_fires", "schedule_on_clock_change", "payment_before_billing", "chased_before_charged",

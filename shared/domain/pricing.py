@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -12,6 +11,7 @@ from itertools import pairwise
 from shared.domain.calendar import Period
 from shared.domain.contract import Charge, Segment
 from shared.domain.money import multiply, prorate, round_half_up
+from shared.domain.values import dataclass
 
 Price = tuple[int, Decimal]  # minor units per unit and interval, and how many units
 

@@ -7,12 +7,12 @@ is the same whenever it is asked for. A day is the customer's local one (PRODUCT
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date
 
 from shared.domain.calendar import local_date
 from shared.domain.invoice import Invoice
 from shared.domain.payment import Payment
+from shared.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

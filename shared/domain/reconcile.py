@@ -7,7 +7,7 @@ moves ever made on a period add up to what it costs as the facts stand now, what
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
 from shared.domain.calendar import Period
@@ -15,6 +15,7 @@ from shared.domain.contract import Segment
 from shared.domain.invoice import Line
 from shared.domain.pricing import segments_of
 from shared.domain.service import NEVER, ONE_DAY, Timeline, clipped
+from shared.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

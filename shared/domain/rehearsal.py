@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
 from typing import Final, Literal, get_args
+
+from shared.domain.values import dataclass
 
 RehearsalStatus = Literal["pending", "done", "failed"]
 Category = Literal["invoices", "charges", "emails", "fees", "steps"]

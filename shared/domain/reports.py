@@ -6,13 +6,14 @@ Amounts are minor units of one currency, days whole days. Ratios are exact fract
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final, Literal
 
 from shared.domain.money import round_half_up
+from shared.domain.values import dataclass
 
 Bucket = Literal["current", "d1_30", "d31_60", "d61_90", "d90_plus"]
 BUCKETS: Final[tuple[Bucket, ...]] = ("current", "d1_30", "d31_60", "d61_90", "d90_plus")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Literal
 
 from shared.domain.errors import Refused
+from shared.domain.values import dataclass
 
 BillRunStatus = Literal["pending", "generating", "completed", "posting", "posted", "cancelled", "failed"]
 PaymentRunStatus = Literal["pending", "waiting", "collecting", "completed", "failed"]

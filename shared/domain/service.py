@@ -6,12 +6,12 @@ Every range is half-open: its end is the first day without service.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
 from shared.domain.calendar import Cycle, Period
 from shared.domain.contract import Charge, Contract, Segment
+from shared.domain.values import dataclass
 
 NEVER: Final = date.max  # the end of a service that nobody has ended
 ONE_DAY: Final = timedelta(days=1)

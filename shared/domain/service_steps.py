@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
@@ -11,6 +10,7 @@ from shared.domain.customer import Service
 from shared.domain.ids import derive_id
 from shared.domain.invoice import Invoice
 from shared.domain.policy import CustomerClass, Policy
+from shared.domain.values import dataclass
 
 SERVICES: Final[tuple[Service, ...]] = ("active", "limited", "suspended", "terminated")  # the mildest first
 STEPS: Final[tuple[Service, ...]] = ("terminated", "suspended", "limited")  # the most severe first

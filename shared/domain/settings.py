@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, Literal
 
 from shared.domain.address import NOWHERE, Address
+from shared.domain.values import dataclass
 
 Gate = Literal["clean_only", "all"]
 DueDateBasis = Literal["posted_on", "invoice_date"]

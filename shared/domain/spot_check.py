@@ -6,7 +6,6 @@ A draft is compared with the previous invoice of the same contracts; every flag 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
@@ -14,6 +13,7 @@ from shared.domain.customer import Customer
 from shared.domain.invoice import Flag, Invoice
 from shared.domain.money import format_minor
 from shared.domain.settings import SpotCheckSettings
+from shared.domain.values import dataclass
 
 LINES_FACTOR: Final = 2  # more than this many times the previous number of lines, or less than its inverse ...
 LINES_DIFFERENCE: Final = 10  # ... and at least so many more or fewer, is unusual

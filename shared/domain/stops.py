@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice
+from shared.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from zlib import crc32
 
 from shared.domain.account_event import instant_text
 from shared.domain.money import format_minor
+from shared.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 from shared.domain.collection import CollectionState
@@ -13,6 +12,7 @@ from shared.domain.late_fees import Fee, credited_share, is_fee
 from shared.domain.money import minor_in
 from shared.domain.service_steps import severity
 from shared.domain.settings import Action, Trigger
+from shared.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

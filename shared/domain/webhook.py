@@ -6,11 +6,12 @@ long each time; an endpoint that says it is gone, or at which one delivery after
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, get_args
 
 from shared.domain.ids import derive_id
+from shared.domain.values import dataclass
 
 ALL_EVENTS: Final = "*"
 SERVICE_EVENTS: Final = ("customer.limited", "customer.suspended", "customer.terminated", "customer.restored")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from shared.domain.values import dataclass
 from shared.ports import Clock, QuotaUsed, SenderRefused, Unavailable
 
 KNOWN_FOR = timedelta(minutes=5)  # an account's quota changes rarely; SES answers one question a second

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 from shared.domain.ids import derive_id
+from shared.domain.values import dataclass
 from shared.gateways.mime import check
 from shared.ports import Mail, Throttled, WebhookAnswer, WebhookMessage
 

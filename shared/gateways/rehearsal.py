@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.domain.ids import derive_id
+from shared.domain.values import dataclass
 from shared.ports import DeadLetterQueue, DeadMessage, Mail, QueueName
 
 DOCUMENT = b"%PDF-1.7 rehearsed"  # stands for every document: nothing is typeset

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
 from shared.domain.ids import derive_id
 from shared.domain.payment import ChargeOutcome, GatewayDispute, GatewayRefund, GivenBack, Payment
+from shared.domain.values import dataclass
 from shared.gateways.decline_codes import is_hard
 from shared.gateways.webhooks import ATTEMPT, read_event, sign, verify
 from shared.ports import CardChoice, CardSetup, Clock, GatewayEvent, SavedCard

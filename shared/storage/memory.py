@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, TypeVar, cast
 
+from shared.domain.values import dataclass
 from shared.ports import PAGE_LIMIT, Change, Check, Conflict, Entry, Index, Key, Page, Remove, Save
 from shared.storage.records import (
     check_within,

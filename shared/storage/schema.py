@@ -6,7 +6,6 @@ A stored item's key is (partition, prefix + sort). An index rule that answers No
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -34,6 +33,7 @@ from shared.domain.settings import Settings, SettingsChange, SettingsGate
 from shared.domain.task import Task
 from shared.domain.template import StoredTemplate, TemplateChange
 from shared.domain.usage import UsageDay, UsageMeter, UsageRecord
+from shared.domain.values import dataclass
 from shared.domain.webhook import WebhookDelivery, WebhookEndpoint
 
 TABLES = ("accounts", "usage", "invoices", "payments", "runs", "notices", "settings", "audit")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
 
 from shared.domain.collection_facts import Facts
@@ -13,6 +12,7 @@ from shared.domain.past_due import Evaluation, days_past_due, evaluate, look_ahe
 from shared.domain.payment import CreditBalance
 from shared.domain.promises import PromiseStatus
 from shared.domain.stops import Stop, stops_of
+from shared.domain.values import dataclass
 from shared.ports import Ports
 from shared.use_cases.collection_facts import facts_of, state_of
 from shared.use_cases.lookups import customer_of, settings_of, today

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from shared.contracts.messages import RenderInvoice
@@ -14,6 +14,7 @@ from shared.domain.late_fees import credited_share
 from shared.domain.money import format_minor
 from shared.domain.payment import Allocation, Payment
 from shared.domain.task import Task
+from shared.domain.values import dataclass
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
 from shared.use_cases.create_invoice import create_invoice
 from shared.use_cases.late_fees import fees_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from shared.domain.outbox import OutboxEvent
 from shared.domain.past_due import Evaluation, catch_up, make_up, overdue
 from shared.domain.settings import Settings
 from shared.domain.task import Task
+from shared.domain.values import dataclass
 from shared.ports import COMMIT_MAX, Change, Check, Conflict, Ports, Save, Unavailable
 from shared.use_cases.change_service import contracts_of, service_event, serving, with_service
 from shared.use_cases.collection_actions import (

@@ -7,7 +7,7 @@ alone decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import Literal
 
@@ -31,6 +31,7 @@ from shared.domain.invoice import Invoice
 from shared.domain.payment import Payment, PaymentMethod, attempt_id
 from shared.domain.records import Owner
 from shared.domain.terms import due_date
+from shared.domain.values import dataclass
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
 from shared.use_cases.lookups import (
     CONFLICT_RETRIES,

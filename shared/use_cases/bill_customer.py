@@ -7,7 +7,7 @@ is complete in itself: a bill date at a time, and then some contracts at a time,
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import Final
 
@@ -21,6 +21,7 @@ from shared.domain.invoice import Invoice, InvoiceLines, parts
 from shared.domain.settings import Settings
 from shared.domain.spot_check import Findings
 from shared.domain.usage import UsageMeter
+from shared.domain.values import dataclass
 from shared.ports import COMMIT_MAX, Change, Conflict, Ports, Save, Unavailable
 from shared.use_cases.lookups import CONFLICT_RETRIES, lines_of
 from shared.use_cases.usage_lookup import StoredUsage

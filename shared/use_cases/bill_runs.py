@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from shared import ports as p
@@ -11,6 +11,7 @@ from shared.contracts.messages import PlanPosting
 from shared.domain.errors import NotFound
 from shared.domain.runs import BillRun, Chunk, Failure
 from shared.domain.settings import Settings
+from shared.domain.values import dataclass
 from shared.ports import Conflict, Index, Ports, Save
 from shared.use_cases.lookups import settings_of
 

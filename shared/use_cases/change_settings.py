@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from shared.domain.ids import SHARDS
 from shared.domain.picture import MEDIA_TYPES, Picture
 from shared.domain.runs import Job, Watermark
 from shared.domain.settings import AUTOMATIONS, Automation, PastDue, Settings, SettingsChange, SettingsGate
+from shared.domain.values import dataclass
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
 from shared.rendering.defaults import TEMPLATE_NAMES
 from shared.use_cases.lookups import CONFLICT_RETRIES, settings_of, shards

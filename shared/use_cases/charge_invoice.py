@@ -6,7 +6,7 @@ Nothing is counted or believed from an index here: the invoice knows its last at
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 
 from shared.contracts.messages import RetryCharge
@@ -20,6 +20,7 @@ from shared.domain.payment import ChargeOutcome, Payment, PaymentMethod, attempt
 from shared.domain.retry import RETRY_STALE, next_check
 from shared.domain.runs import PaymentRun
 from shared.domain.settings import Settings, SettingsGate
+from shared.domain.values import dataclass
 from shared.ports import Change, Check, Conflict, Ports, Save, Unavailable
 from shared.use_cases.autopay_rules import Choice, SkipReason, choose_by_hand, choose_payer
 from shared.use_cases.lookups import (

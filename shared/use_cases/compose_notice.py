@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 from shared.domain.collection_facts import chasable
@@ -17,6 +16,7 @@ from shared.domain.payment import Payment, PaymentMethod
 from shared.domain.policy import CustomerClass
 from shared.domain.service_steps import severity, step_date
 from shared.domain.settings import Settings
+from shared.domain.values import dataclass
 from shared.ports import Attachment, Ports
 from shared.rendering.mail import RenderedMail, TemplateError, with_link
 from shared.use_cases.expiring_cards import KIND as CARD_EXPIRING

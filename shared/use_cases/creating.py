@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from shared.domain.errors import Refused
+from shared.domain.values import dataclass
 from shared.ports import Conflict, Ports, Save
 
 E = TypeVar("E")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,6 +17,7 @@ from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice, Line
 from shared.domain.money import exponent, format_minor, multiply
 from shared.domain.settings import Business, Settings
+from shared.domain.values import dataclass
 from shared.rendering.e_invoice import NoEInvoice
 from shared.rendering.plain import one_line
 from shared.rendering.speech import country_code, speech_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from shared.domain.calendar import local_date, parse_cron
@@ -16,6 +16,7 @@ from shared.domain.runs import BillRun
 from shared.domain.settings import Settings
 from shared.domain.stops import Stop, stops_of
 from shared.domain.terms import collection_date
+from shared.domain.values import dataclass
 from shared.ports import Ports
 from shared.use_cases.accounts import Account, account_of
 from shared.use_cases.autopay_rules import Choice, choose_payer

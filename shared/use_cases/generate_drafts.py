@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from shared.domain.errors import DomainError, Refused
 from shared.domain.runs import BillRun, Chunk, Failure
+from shared.domain.values import dataclass
 from shared.ports import Conflict, Ports, Remove, Save, Unavailable
 from shared.use_cases.bill_customer import RunOf, bill_customer
 from shared.use_cases.bill_runs import OPEN, bill_run_of, complete_bill_run

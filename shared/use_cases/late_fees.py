@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from shared.contracts.messages import RenderInvoice
 from shared.domain.customer import Customer
@@ -11,6 +11,7 @@ from shared.domain.invoice import Invoice, Line, parts, totalled
 from shared.domain.late_fees import Fee, fee_id
 from shared.domain.outbox import OutboxEvent
 from shared.domain.settings import Settings
+from shared.domain.values import dataclass
 from shared.ports import Change, Ports, Save
 from shared.use_cases.apply_credit import apply_credits
 from shared.use_cases.lookups import local_on

@@ -6,7 +6,6 @@ Everything is found through indexes, newest first and up to a bound, so that the
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -17,6 +16,7 @@ from shared.domain.notice import Notice
 from shared.domain.payment import Payment
 from shared.domain.runs import BillRun, Failure, Job, PaymentRun
 from shared.domain.settings import Settings
+from shared.domain.values import dataclass
 from shared.ports import Entry, Index, Ports
 from shared.use_cases.bill_runs import PARKED, failures_of
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from shared.domain.customer import Customer
 from shared.domain.ids import derive_id
 from shared.domain.notice import Notice, NoticeStatus
 from shared.domain.task import Task
+from shared.domain.values import dataclass
 from shared.ports import Conflict, Ports, Save, Unavailable
 from shared.use_cases.lookups import CONFLICT_RETRIES
 from shared.use_cases.send_notice import task_of

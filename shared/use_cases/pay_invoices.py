@@ -10,7 +10,7 @@ He pays of his own accord: a hold on collection or terminated service does not k
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
@@ -19,6 +19,7 @@ from shared.domain.errors import Invalid, NotFound
 from shared.domain.invoice import Invoice
 from shared.domain.pay_link import KEPT_SUBMITTED, Asked, NotPaid, Submission
 from shared.domain.payment import Payment, PaymentMethod
+from shared.domain.values import dataclass
 from shared.ports import Check, Conflict, Ports, Save, Unavailable
 from shared.use_cases.autopay_rules import Choice
 from shared.use_cases.charge_invoice import open_attempt, read_for_charge

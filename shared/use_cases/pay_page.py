@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 
 from shared.contracts.messages import RenderInvoice
@@ -14,6 +13,7 @@ from shared.domain.invoice import Invoice
 from shared.domain.pay_link import mark_of
 from shared.domain.payment import CreditBalance, PaymentMethod
 from shared.domain.settings import Settings
+from shared.domain.values import dataclass
 from shared.ports import Ports
 from shared.use_cases.autopay_rules import list_of
 from shared.use_cases.lookups import open_invoices, today

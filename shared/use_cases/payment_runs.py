@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 
@@ -20,6 +20,7 @@ from shared.domain.policy import DEFAULT_CLASS, AutoCharge, CustomerClass
 from shared.domain.runs import BillRun, Chunk, Outcome, OutcomeWord, PaymentRun, PaymentRunStatus, Watermark
 from shared.domain.settings import Settings
 from shared.domain.terms import collection_date
+from shared.domain.values import dataclass
 from shared.ports import Conflict, Ports, Remove, Save
 from shared.use_cases.charge_invoice import (
     ChargeResult,

@@ -7,7 +7,7 @@ together or not at all, and a draft that cannot be posted is set aside without u
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date, datetime, timedelta
 
 from shared import ports as p
@@ -22,6 +22,7 @@ from shared.domain.policy import CustomerClass
 from shared.domain.runs import ROUNDS_MAX, BillRun, Chunk, Failure, NumberSeries
 from shared.domain.settings import Settings
 from shared.domain.terms import due_date
+from shared.domain.values import dataclass
 from shared.ports import Change, Conflict, Ports, Remove, Save, Unavailable
 from shared.use_cases.apply_credit import apply_credits
 from shared.use_cases.bill_runs import done_chunks

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from shared.domain.calendar import local_date
 from shared.domain.drafts import Draft
 from shared.domain.runs import Failure
+from shared.domain.values import dataclass
 from shared.ports import Ports, Unavailable
 from shared.use_cases.bill_customer import RunOf, work_of
 from shared.use_cases.bill_runs import PARKED, BillRunSummary

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from shared.domain.errors import Invalid
 from shared.domain.invoice import Invoice
 from shared.domain.money import format_minor
 from shared.domain.payment import Allocation, Method, Payment
+from shared.domain.values import dataclass
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
 from shared.use_cases.apply_credit import ALLOCATIONS_MAX, allocate, apply_credit, settled
 from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, open_invoices

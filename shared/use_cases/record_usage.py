@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import Final
 
@@ -16,6 +16,7 @@ from shared.domain.progress import billed_periods, forgotten_before, progress_of
 from shared.domain.records import Owner
 from shared.domain.service import timeline
 from shared.domain.usage import UsageDay, UsageMeter, UsageRecord
+from shared.domain.values import dataclass
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
 from shared.use_cases.lookups import CONFLICT_RETRIES, settings_of
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -20,6 +20,7 @@ from shared.domain.rehearsal import Happening
 from shared.domain.runs import BillRun, Failure
 from shared.domain.settings import Settings
 from shared.domain.task import Task
+from shared.domain.values import dataclass
 from shared.ports import Index, Ports
 from shared.use_cases.bill_runs import bill_run_summary
 from shared.use_cases.lookups import settings_of, shards

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, timedelta
 
 from shared import ports as p
@@ -23,6 +23,7 @@ from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice
 from shared.domain.policy import CustomerClass
 from shared.domain.terms import collection_date
+from shared.domain.values import dataclass
 from shared.ports import Ports
 from shared.use_cases.charge_invoice import why_not_chargeable
 from shared.use_cases.lookups import class_of, lines_of, shards

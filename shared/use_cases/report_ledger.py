@@ -7,7 +7,7 @@ index may lag: what is being paid at this very moment may still count as owed, o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, TypeVar
 
@@ -20,6 +20,7 @@ from shared.domain.invoice import Invoice
 from shared.domain.payment import CreditBalance, Payment
 from shared.domain.receivables import Change, invoice_changes, invoice_credit, owed_on, payment_credit
 from shared.domain.settings import Settings
+from shared.domain.values import dataclass
 from shared.ports import Index, Ports
 from shared.use_cases.lookups import customer_of, settings_of, shards
 

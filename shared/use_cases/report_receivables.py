@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
 from shared.domain.invoice import Invoice
 from shared.domain.receivables import credit_on, sales
 from shared.domain.reports import Aged, Period, bucket_of, summed
+from shared.domain.values import dataclass
 from shared.ports import Ports
 from shared.use_cases.report_ledger import (
     DRAFT_DAYS_MAX,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, TypeVar
 
@@ -11,6 +10,7 @@ from shared import ports as p
 from shared.domain.calendar import local_date
 from shared.domain.errors import TooMuch
 from shared.domain.runs import BillRun, PaymentRun
+from shared.domain.values import dataclass
 from shared.ports import Index, Ports
 from shared.use_cases.bill_runs import BillRunSummary, bill_run_summary
 from shared.use_cases.payment_runs import PaymentRunSummary, payment_run_summary

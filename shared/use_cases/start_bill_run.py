@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
@@ -12,6 +11,7 @@ from shared.domain.customer import Customer
 from shared.domain.errors import Invalid, NotFound
 from shared.domain.runs import BillRun
 from shared.domain.settings import Settings
+from shared.domain.values import dataclass
 from shared.ports import Ports, Save
 from shared.use_cases.lookups import class_of, settings_of
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Literal, TypeVar
 
@@ -27,6 +27,7 @@ from shared.domain.money import format_minor
 from shared.domain.notice import Notice, notice_id
 from shared.domain.payment import CreditBalance, Payment
 from shared.domain.settings import Settings
+from shared.domain.values import dataclass
 from shared.ports import Check, Conflict, Index, Ports, Save, Unavailable
 from shared.use_cases.lookups import (
     CONFLICT_RETRIES,

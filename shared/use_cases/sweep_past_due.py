@@ -7,7 +7,7 @@ says that nothing happens before some later date costs no read of his own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import takewhile
 
@@ -20,6 +20,7 @@ from shared.domain.late_fees import charges
 from shared.domain.policy import DEFAULT_CLASS, DEFAULT_CLASS_ID, CustomerClass
 from shared.domain.runs import PaymentRun, Watermark
 from shared.domain.settings import Settings
+from shared.domain.values import dataclass
 from shared.ports import Conflict, Index, Ports, Save
 from shared.use_cases.lookups import entries, settings_of
 from shared.use_cases.payment_runs import scheduled_run_id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from shared.domain.errors import Invalid, NotFound, Refused
 from shared.domain.ids import derive_id
@@ -11,6 +11,7 @@ from shared.domain.notice import Notice
 from shared.domain.settings import Language, PastDue, Settings
 from shared.domain.task import Task
 from shared.domain.template import StoredTemplate, TemplateChange
+from shared.domain.values import dataclass
 from shared.ports import Conflict, Ports, Save, Unavailable
 from shared.rendering.defaults import TEMPLATE_NAMES, check_template, default_template
 from shared.rendering.mail import MailTemplate, RenderedMail, TemplateError, render_mail

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 
 from shared import ports as p
@@ -16,6 +15,7 @@ from shared.domain.past_due import evaluate
 from shared.domain.payment import Payment
 from shared.domain.settings import Settings
 from shared.domain.timeline_entry import Entry
+from shared.domain.values import dataclass
 from shared.ports import Ports
 from shared.use_cases.change_service import contracts_of
 from shared.use_cases.collection_facts import facts_of, state_of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 from shared.domain.account_event import AccountEvent
@@ -14,6 +13,7 @@ from shared.domain.payment import Payment
 from shared.domain.promises import kept_on, status_of
 from shared.domain.settings import Settings, Tier
 from shared.domain.timeline_entry import Entry, money
+from shared.domain.values import dataclass
 from shared.use_cases.lookups import local_on
 from shared.use_cases.promises import received_since
 

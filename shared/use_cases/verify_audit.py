@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
 from shared.domain.audit import AuditEntry, AuditHead, ChainCheck, Witnessed, entry_id, head_id, seq_key
 from shared.domain.ids import SHARDS
+from shared.domain.values import dataclass
 from shared.ports import AUDIT, PAGE_LIMIT, Entry, Ports
 from shared.use_cases.lookups import shards
 
