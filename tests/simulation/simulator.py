@@ -182,6 +182,7 @@ class Simulation:
     def _calm(self, cloud, world, people, storm):
         """Nothing goes wrong any more: what was put aside is given another chance, and all is switched on."""
         storm.raging = False
+        people.tell_again()
         for rule in cloud.engine._rules:
             rule.every = CALM_TICK
         world.settings(

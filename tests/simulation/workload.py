@@ -124,9 +124,11 @@ class People:
         self.links: list[str] = []
         self.revoked: list[str] = []
         self.asked = 0
+        self._untold: list[tuple[str, str]] = []  # charges given back at the gateway's own, and by which refund
         self.statuses: list[int] = []
 
     def act(self, act: Act) -> None:
+        self.tell_again()
         getattr(self, f"_{act.name}")(Random(act.draw))
 
     def toggle(self, number: int) -> None:
@@ -304,12 +306,20 @@ class People:
             self._read(path)
 
     def _refund_elsewhere(self, random):
-        """The gateway tells of it until it is heard, as gateways do."""
+        """The gateway tells of it until it is heard, for days, as gateways do."""
         charges = [c for c in self.world.cloud.gateway.charges if c.status == "succeeded"]
         if charges:
-            engine, gateway, charge = self.world.cloud.engine, self.world.cloud.gateway, random.choice(charges)
-            told = gateway.reversal_webhook(charge.id, "charge.refunded", gateway.refund_elsewhere(charge.id))
-            any(post(engine, *told) for _ in range(ASKED_MAX))
+            gateway, charge = self.world.cloud.gateway, random.choice(charges)
+            self._untold.append((charge.id, gateway.refund_elsewhere(charge.id)))
+            self.tell_again()
+
+    def tell_again(self) -> None:
+        """What the gateway has to tell and nobody heard, signed anew."""
+        engine, gateway = self.world.cloud.engine, self.world.cloud.gateway
+        self._untold = [
+            (charge, refund) for charge, refund in self._untold
+            if not post(engine, *gateway.reversal_webhook(charge, "charge.refunded", refund))
+        ]  # fmt: skip
 
     # ---- what customers do ----------------------------------------------------------------------
 
