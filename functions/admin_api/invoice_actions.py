@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from functions.admin_api.calls import Answer, Call, expect
+from functions.admin_api.calls import Answer, Call, boolean, expect
 from functions.admin_api.invoices import shown
 from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_fields import Findings, refuse
@@ -16,6 +16,7 @@ from shared.contracts.api_invoices import (
     DraftBody,
     InvoiceBody,
     LineBody,
+    line_json,
     read_lines,
     read_positive,
 )
@@ -28,7 +29,7 @@ from shared.domain.money import format_minor
 from shared.ports import Ports
 from shared.use_cases.adjust_invoice import Adjustment, adjust_invoice
 from shared.use_cases.charge_invoice import charge_by_hand
-from shared.use_cases.create_invoice import create_invoice, edit_draft
+from shared.use_cases.create_invoice import create_invoice, edit_draft, edited_draft
 from shared.use_cases.lookups import customer_of, invoice_of, settings_of, today
 from shared.use_cases.post_invoices import post_invoice
 from shared.use_cases.send_notice import send_invoice
@@ -63,13 +64,17 @@ def post_new_invoice(call: Call[InvoiceBody]) -> Answer:
     return _one(200, post_invoice(known.id, ports) if body.post else known, ports)  # its first answer was lost
 
 
-@endpoint(router, "PATCH", "/v1/invoices/<invoice_id>", body=DraftBody)
+@endpoint(router, "PATCH", "/v1/invoices/<invoice_id>", body=DraftBody, filters={"dry_run": boolean})
 def patch_draft(call: Call[DraftBody], invoice_id: str) -> Answer:
-    """Change a draft's lines or dates; what is left out stays."""
+    """Change a draft's lines or dates; what is left out stays. A dry run only answers what it would come to."""
     body, invoice = call.body, invoice_of(call.ports, invoice_id)
     expect(call, invoice.version)
     lines = _checked_lines(body.lines, invoice, call.ports) if body.lines is not None else None
     _check_dates(body.invoice_date or invoice.invoice_date, body.due_on or invoice.due_on)
+    if call.query.get("dry_run", False):
+        tried = edited_draft(invoice, lines, body.invoice_date, body.due_on)
+        seen = {"lines": [line_json(line, tried.currency) for line in lines]} if lines is not None else {}
+        return Answer(200, {**shown(call.ports, [tried])[0], **seen})
     edited = edit_draft(invoice, call.ports, lines=lines, invoice_date=body.invoice_date, due_on=body.due_on)
     return _one(200, edited, call.ports)
 

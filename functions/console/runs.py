@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from functions.console.api import Api
+from functions.console.forms import typed
 from functions.console.rendering import Answer, html
 from functions.console.requests import ConsoleRequest
 from functions.console.today import names_of
@@ -13,14 +14,15 @@ from shared.bootstrap import ports
 from shared.contracts.api_bill_runs import bill_run_json
 from shared.domain.invoice import Invoice
 from shared.domain.money import format_minor
+from shared.domain.spot_check import previous_of
 from shared.ports import INVOICES_BY_CUSTOMER
 from shared.use_cases.look_today import drafts_of, latest_bill_runs
-from shared.use_cases.lookups import settings_of
+from shared.use_cases.lookups import invoice_of, settings_of
 
 RUNS_SHOWN: Final = 30
 DRAFTS_SHOWN: Final = 50  # on one page of a run
 DRAFTS_MAX: Final = 1_000  # that can be paged through; the flagged among them come first
-LOOKED_BACK: Final = 25  # invoices, for the one before
+LOOKED_BACK: Final = 100  # invoices, for the one before
 UNDER_WAY: Final = ("pending", "generating", "posting")
 
 
@@ -30,6 +32,7 @@ def show_list(request: ConsoleRequest, api: Api) -> Answer:
     return view(
         request, api, "runs", "/runs", runs=[bill_run_json(r, {}, {}, (), {}) for r in found],
         today=str(ports().clock.now().date()), classes=api.items("/v1/customer-classes", limit=200), preview=None,
+        given=typed(request.fields),
     )  # fmt: skip
 
 
@@ -47,12 +50,18 @@ def start(request: ConsoleRequest, api: Api) -> str:
 
 
 def asked(request: ConsoleRequest) -> dict[str, Any]:
-    """The body that the form of a run stands for."""
-    fields = request.fields
-    ids = [word for word in fields.one("customer_ids").replace(",", " ").split() if word]
-    given: dict[str, Any] = {"as_of": fields.one("as_of"), "class_id": fields.one("class_id"), "customer_ids": ids}
-    chosen = {name: fields.one(name) == "yes" for name in ("auto_post", "auto_email") if fields.one(name)}
-    return {k: v for k, v in given.items() if v} | chosen
+    """The body that the form of a bill run stands for."""
+    chosen = {
+        name: request.fields.one(name) == "yes" for name in ("auto_post", "auto_email") if request.fields.one(name)
+    }
+    return run_asked(request, ("as_of", "class_id")) | chosen
+
+
+def run_asked(request: ConsoleRequest, names: tuple[str, ...]) -> dict[str, Any]:
+    """What a form says about a run of any kind; the ids of customers stand with commas or spaces between."""
+    ids = request.fields.one("customer_ids").replace(",", " ").split()
+    given: dict[str, Any] = {name: request.fields.one(name) for name in names}
+    return {k: v for k, v in {**given, "customer_ids": ids}.items() if v}
 
 
 def show(request: ConsoleRequest, api: Api) -> Answer:
@@ -94,14 +103,15 @@ def invoice(request: ConsoleRequest, api: Api) -> Answer:
 
 
 def _previous(draft: dict[str, Any], api: Api) -> dict[str, Any] | None:
-    """The customer's last posted invoice of the same kind and currency."""
+    """The invoice before it of the same contracts, which the spot check compares it with."""
     store = ports().store
     entries = store.find(INVOICES_BY_CUSTOMER, draft["customer_id"], limit=LOOKED_BACK, reverse=True).items
-    posted = [i for i in store.get_many(Invoice, [e.key for e in entries])
-              if i.status == "posted" and i.type == draft["type"] and i.currency == draft["currency"]]  # fmt: skip
-    if not posted:
+    history = [i for i in store.get_many(Invoice, [e.key for e in entries])
+               if i.type == "regular" and i.status != "void" and i.id != draft["id"]]  # fmt: skip
+    previous = previous_of(invoice_of(ports(), draft["id"]), history) if draft["type"] == "regular" else None
+    if previous is None:
         return None
-    shown: dict[str, Any] = api.get(f"/v1/invoices/{posted[0].id}")
+    shown: dict[str, Any] = api.get(f"/v1/invoices/{previous.id}")
     return shown
 
 

@@ -75,17 +75,23 @@ def edit_draft(
     due_on: date | None = None,
 ) -> Invoice:  # fmt: skip
     """Replace a draft's lines or dates. Refused once it is posted: then adjust it with a credit or debit memo."""
-    if invoice.status != "draft":
-        raise Refused("not_draft", f"invoice {invoice.id} is {invoice.status}; adjust it with a credit or debit memo")
-    edited = replace(invoice, invoice_date=invoice_date or invoice.invoice_date, due_on=due_on or invoice.due_on)
-    changes: list[Change] = [Save(edited)]
-    if lines is not None:
-        changes = [Save(totalled(edited, lines)), *_rewritten(invoice, tuple(lines), ports)]
+    edited = edited_draft(invoice, lines, invoice_date, due_on)
+    changes: list[Change] = [Save(edited), *(_rewritten(invoice, tuple(lines), ports) if lines is not None else ())]
     try:
         ports.store.commit(*changes)
     except Conflict:
         raise Stale(f"invoice {invoice.id} was changed meanwhile; read it again") from None
     return invoice_of(ports, invoice.id)
+
+
+def edited_draft(
+    invoice: Invoice, lines: Sequence[Line] | None = None, invoice_date: date | None = None, due_on: date | None = None
+) -> Invoice:
+    """The draft with other lines or dates, totalled again; nothing is written."""
+    if invoice.status != "draft":
+        raise Refused("not_draft", f"invoice {invoice.id} is {invoice.status}; adjust it with a credit or debit memo")
+    edited = replace(invoice, invoice_date=invoice_date or invoice.invoice_date, due_on=due_on or invoice.due_on)
+    return totalled(edited, lines) if lines is not None else edited
 
 
 def _rewritten(invoice: Invoice, lines: tuple[Line, ...], ports: Ports) -> list[Change]:

@@ -66,7 +66,7 @@ def look_today(settings: Settings, ports: Ports) -> Today:
     parked = {f.customer_id: f for run in reviewed for f in failures_of(run, ports) if f.code == PARKED}
     return Today(
         bill_runs[:RUNS_SHOWN],
-        tuple(_latest(p.PAYMENT_RUNS, PaymentRun, "all", RUNS_SHOWN, ports)),
+        latest_payment_runs(ports, RUNS_SHOWN),
         tuple(review_of(run, ports) for run in bill_runs if run.status == "completed"),
         tuple(parked.values())[:SHOWN_MAX],
         _unknown(ports),
@@ -78,6 +78,11 @@ def look_today(settings: Settings, ports: Ports) -> Today:
 def latest_bill_runs(ports: Ports, most: int) -> tuple[BillRun, ...]:
     """Newest first."""
     return tuple(_latest(p.BILL_RUNS, BillRun, "all", most, ports))
+
+
+def latest_payment_runs(ports: Ports, most: int) -> tuple[PaymentRun, ...]:
+    """Newest first."""
+    return tuple(_latest(p.PAYMENT_RUNS, PaymentRun, "all", most, ports))
 
 
 def _latest(index: Index[Any], kind: type[E], partition: str, most: int, ports: Ports) -> list[E]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Literal
 
 from shared import ports as p
@@ -397,6 +398,12 @@ def payment_run_summary(run: PaymentRun, ports: Ports) -> PaymentRunSummary:
             if payment is not None and now.outcome == "succeeded":
                 collected[payment.currency] = collected.get(payment.currency, 0) + payment.amount_minor
     return PaymentRunSummary(counts, dict(sorted(collected.items())))
+
+
+def attempts_of(run: PaymentRun, ports: Ports, most: int) -> list[Payment]:
+    """The run's last attempt per invoice as it is known now, at most so many, in the order of the run's chunks."""
+    found = (a for outcomes in done_outcomes(run, ports) for a in _as_known_now(outcomes, run, ports).values())
+    return list(islice(found, most))
 
 
 def _as_known_now(outcomes: Sequence[Outcome], run: PaymentRun, ports: Ports) -> dict[str, Payment]:

@@ -11,12 +11,13 @@ from functions.console.settings import SECTIONS
 from shared.domain.console_session import ConsoleSession, session_digest
 from shared.domain.task import Task
 from shared.ports import Save
-from tests.integration.console.console_browser import Console, Outline, run_of
+from tests.integration.console.console_browser import Console, Outline, draft_of, run_of
 
 
 def addresses(world):
     """Every page of the console, with ids that exist."""
-    ids = {"/runs/{id}": run_of(world), "/invoices/{id}": "inv_late", "/customers/{id}": "cus_acme",
+    ids = {"/runs/{id}": run_of(world), "/payment-runs/{id}": world.all("/v1/payment-runs")[0]["id"],
+           "/invoices/{id}/edit": draft_of(world), "/invoices/{id}": "inv_late", "/customers/{id}": "cus_acme",
            "/classes/{id}": "cls_standard",
            "/contracts/{id}": world.all("/v1/customers/cus_acme/contracts")[0]["id"]}  # fmt: skip
     for path in PAGES:
@@ -25,7 +26,7 @@ def addresses(world):
 
 
 DOCUMENTS = ("/invoices/{id}/pdf", "/runs/{id}/print-batch")
-PARTS = ("/runs/{id}/progress", "/settings/times")
+PARTS = ("/runs/{id}/progress", "/payment-runs/{id}/progress", "/settings/times")
 
 
 # ---- who may come in --------------------------------------------------------------------------------------------

@@ -52,24 +52,6 @@ def test_drafts_with_flags_come_first(world):
     assert text.index("Odd Ltd") < text.index("Clean 0")
 
 
-def test_a_draft_stands_beside_the_invoice_before_with_what_changed(world):
-    acme = world.customer()
-    contract = world.contract(acme, "100.00")
-    world.settings(bill_run={"gate": "all"})
-    world.post("/v1/bill-runs", {"auto_post": True})
-    world.settle()
-    charge = world.get(f"/v1/contracts/{contract}")["charges"][0]["id"]
-    change = {"charge_id": charge, "effective_on": "2026-02-01", "amount": "180.00"}
-    world.post(f"/v1/contracts/{contract}/changes", change)
-    world.to("2026-02-01")
-    world.post("/v1/bill-runs", {"auto_post": False})
-    world.settle()
-    page = Console(world).get(f"/console/invoices/{draft_of(world)}")
-    assert "The invoice before" in page.text
-    assert "was USD 100.00" in page.text
-    assert "USD 180.00" in page.text
-
-
 def test_a_run_is_cancelled_and_what_the_state_forbids_is_said_on_its_page(world):
     world.contract(world.customer(), "10.00")
     run = world.post("/v1/bill-runs", {"auto_post": False})["id"]
