@@ -54,8 +54,10 @@ def test_a_quantity_that_is_changed_is_totalled_again_and_nothing_is_written_unt
 
 
 def test_lines_are_added_and_taken_off_and_an_amount_that_is_typed_counts(world, draft, console):
-    given = {"lines.0.amount": "180.00", "lines.1.remove": "yes",
-             "lines.2.name": "Courtesy", "lines.2.amount": "-10.00", "lines.3.name": "Visits", "lines.3.quantity": "2", "lines.3.unit_amount": "15.00"}  # fmt: skip
+    taken = {"lines.0.amount": "180.00", "lines.1.remove": "yes"}
+    added = {"lines.2.name": "Courtesy", "lines.2.amount": "-10.00", "lines.3.name": "Visits", "lines.3.quantity": "2",
+             "lines.3.unit_amount": "15.00"}  # fmt: skip
+    given = {**taken, **added}
     fields = [f for f in edit(console, draft).form("/edit").fields if f[0] not in (*given, "lines.3.taxable")]
     console.send(f"/console/invoices/{draft}/edit", [*fields, *given.items(), ("do", "save")])
     saved = world.get(f"/v1/invoices/{draft}")
