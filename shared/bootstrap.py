@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared import observability
 from shared.config import Config
@@ -21,29 +21,20 @@ from shared.gateways.clients import Clients
 from shared.gateways.dead_letters import SqsDeadLetters
 from shared.gateways.eventbridge import EventBridgeBus
 from shared.gateways.mail_pace import AccountPace
-from shared.gateways.memory import MemoryWebhookSender
-from shared.gateways.rehearsal import (
-    NoDeadLetters,
-    NotingBus,
-    NotingMailer,
-    RehearsedFiles,
-    RehearsedIds,
-    SetClock,
-    WaitingQueue,
-)
 from shared.gateways.s3 import S3Files
 from shared.gateways.secrets import Secrets
 from shared.gateways.ses import SesMailer, read_account
 from shared.gateways.sign_in import CognitoSignIn, FixedTokens
-from shared.gateways.simulated import SimulatedGateway
 from shared.gateways.sqs import SqsQueue
 from shared.gateways.system import RandomIds, SystemClock
 from shared.gateways.webhook_sender import HttpWebhookSender
 from shared.ports import CardSetup, Conflict, Gateway, GatewayEvent, Ports, Save, SavedCard, SignIn
 from shared.storage.audited import AuditedStore
 from shared.storage.dynamo import DynamoStore
-from shared.storage.memory import MemoryStore
 from shared.storage.read_ahead import ReadAhead
+
+if TYPE_CHECKING:
+    from shared.gateways.rehearsal import NotingMailer, SetClock, WaitingQueue
 
 REMEMBERED = timedelta(days=14)  # as long as SQS keeps a dead letter
 
@@ -135,16 +126,23 @@ def copied(records: Sequence[Any], outcomes: Mapping[str, str], at: datetime, qu
     """These records in a world in which it is `at`, and each payment token does as `outcomes` says. PRODUCT 12.
 
     No adapter here can reach anything: whatever the copy does, it does to itself. `queues` are those that are served.
+    They are imported here, since every function would start with them and only a rehearsal uses them.
     """
-    clock = SetClock(at)
-    store, gateway, mailer = MemoryStore(), SimulatedGateway(clock), NotingMailer(clock)
+    from shared.gateways import rehearsal as notes
+    from shared.gateways.memory import MemoryWebhookSender
+    from shared.gateways.simulated import SimulatedGateway
+    from shared.storage.memory import MemoryStore
+
+    clock = notes.SetClock(at)
+    store, gateway, mailer = MemoryStore(), SimulatedGateway(clock), notes.NotingMailer(clock)
     store.load(records)
     for token, outcome in outcomes.items():
         gateway.behave(token, [outcome])
-    queue = WaitingQueue(clock, frozenset(queues))
+    queue = notes.WaitingQueue(clock, frozenset(queues))
     ports = Ports(
-        store=store, clock=clock, ids=RehearsedIds(), queue=queue, dead_letters=NoDeadLetters(), gateway=gateway,
-        mailer=mailer, files=RehearsedFiles(), bus=NotingBus(), webhooks=MemoryWebhookSender(),
+        store=store, clock=clock, ids=notes.RehearsedIds(), queue=queue, dead_letters=notes.NoDeadLetters(),
+        gateway=gateway, mailer=mailer, files=notes.RehearsedFiles(), bus=notes.NotingBus(),
+        webhooks=MemoryWebhookSender(),
     )  # fmt: skip
     return Copy(ports, clock, queue, mailer)
 
@@ -208,11 +206,17 @@ class _ConfiguredGateway:
 
     def _gateway(self) -> Gateway:
         if self._chosen is None:
-            self._chosen = SimulatedGateway(SystemClock()) if self._config.gateway == "simulated" else self._stripe()
+            self._chosen = self._simulated() if self._config.gateway == "simulated" else self._stripe()
         return self._chosen
 
+    # Either is imported when it is chosen: most functions never charge, and the SDK costs a cold start something.
+
+    def _simulated(self) -> Gateway:
+        from shared.gateways.simulated import SimulatedGateway
+
+        return SimulatedGateway(SystemClock())
+
     def _stripe(self) -> Gateway:
-        """Imported here: the SDK costs a cold start something, and most functions never charge."""
         from shared.gateways.stripe import StripeGateway
 
         secrets, arn = Secrets(self._clients), self._config.gateway_secret

@@ -17,10 +17,10 @@ from shared.domain.runs import BillRun
 from shared.ports import BILL_RUNS, Ports
 from shared.use_cases.bill_runs import bill_run_of, bill_run_summary
 from shared.use_cases.cancel_bill_run import cancel_bill_run
+from shared.use_cases.notices_by_hand import send_run
 from shared.use_cases.post_invoices import post_now, start_posting
 from shared.use_cases.preview_bill_run import Preview, preview_bill_run
 from shared.use_cases.print_batch import PARTS_MAX, maybe_to_print, part_key, parts_of
-from shared.use_cases.send_notice import send_run
 from shared.use_cases.start_bill_run import BillRunRequest, start_bill_run
 
 router = new_router()

@@ -31,8 +31,8 @@ from shared.use_cases.adjust_invoice import Adjustment, adjust_invoice
 from shared.use_cases.charge_invoice import charge_by_hand
 from shared.use_cases.create_invoice import create_invoice, edit_draft, edited_draft
 from shared.use_cases.lookups import customer_of, invoice_of, settings_of, today
+from shared.use_cases.notices_by_hand import send_invoice
 from shared.use_cases.post_invoices import post_invoice
-from shared.use_cases.send_notice import send_invoice
 from shared.use_cases.void_invoice import void_invoice
 
 router = new_router()

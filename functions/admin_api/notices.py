@@ -14,7 +14,7 @@ from shared.domain.errors import NotFound
 from shared.domain.notice import Notice
 from shared.ports import NOTICES, NOTICES_BY_CUSTOMER, NOTICES_PENDING, PAGE_LIMIT, Entry
 from shared.use_cases.lookups import shards
-from shared.use_cases.send_notice import resend_notice
+from shared.use_cases.notices_by_hand import resend_notice
 
 router = new_router()
 

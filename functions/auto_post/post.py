@@ -8,8 +8,8 @@ from shared.bootstrap import ports
 from shared.contracts.messages import PlanPosting, PostDrafts, SendRun, read
 from shared.observability import count, observed
 from shared.queue_batches import BatchAnswer, QueueRecord, handle_batch
+from shared.use_cases.notices_by_hand import send_run
 from shared.use_cases.post_invoices import plan_posting, post_chunk
-from shared.use_cases.send_notice import send_run
 
 
 def post(record: QueueRecord) -> None:

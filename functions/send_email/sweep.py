@@ -6,8 +6,8 @@ from typing import Any
 
 from shared.bootstrap import ports
 from shared.observability import count, observed, report
-from shared.use_cases.send_notice import sweep_notices
 from shared.use_cases.stuck_work import ask_about_mail
+from shared.use_cases.sweep_notices import sweep_notices
 
 
 @observed

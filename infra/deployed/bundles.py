@@ -45,7 +45,9 @@ TOLERANCE: Final = 1.25  # the same start differs so much from hour to hour on a
 
 # What no cold start may pay for, though the layers hold it or hold what would bring it.
 NEVER: Final = ("boto3", "typst", "facturx", "stripe", "lxml", "pypdf", "segno")
-NOT_IN_WORKERS: Final = (*NEVER, "pydantic")
+NOT_IN_WORKERS: Final = (*NEVER, "pydantic", "asyncio")
+TEMPLATES: Final = "jinja2"  # only where something is said to people
+SAYS: Final = frozenset({"SendEmailSendFunction"})
 
 SEEN = """
 import importlib, json, sys
@@ -79,6 +81,13 @@ class Bundle:
     @property
     def budget(self) -> int:
         return REQUEST_MILLISECONDS_MAX if self.answers_requests else WORKER_MILLISECONDS_MAX
+
+    @property
+    def forbidden(self) -> frozenset[str]:
+        """What its cold start must not import."""
+        if self.answers_requests:
+            return frozenset(NEVER)
+        return frozenset((*NOT_IN_WORKERS, *(() if self.function in SAYS else (TEMPLATES,))))
 
     def modules(self, python: Path) -> set[str]:
         """Top-level modules that its import brings. Raises Broken."""
@@ -216,9 +225,8 @@ def timed(bundle: Bundle, python: Path, runtime: Path) -> tuple[float, float]:
 
 def problems(bundle: Bundle, python: Path, runtime: Path) -> Iterator[str]:
     """What is wrong with a function's start; prints its figures."""
-    forbidden = NEVER if bundle.answers_requests else NOT_IN_WORKERS
     try:
-        if unwanted := bundle.modules(python) & set(forbidden):
+        if unwanted := bundle.modules(python) & bundle.forbidden:
             yield f"{bundle.function} imports {', '.join(sorted(unwanted))}"
         spent, allowed = timed(bundle, python, runtime)
     except Broken as error:

@@ -9,6 +9,8 @@ from shared.domain.customer import Service
 from shared.domain.ids import derive_id
 from shared.domain.values import dataclass
 
+BY_TRIGGER = "template:"  # begins the kind of a notice that a trigger sends
+
 NoticeStatus = Literal["pending", "sent", "suppressed", "failed", "bounced"]
 
 

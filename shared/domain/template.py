@@ -6,6 +6,8 @@ from datetime import datetime
 
 from shared.domain.values import dataclass
 
+PARTITION = "templates"
+
 
 @dataclass(frozen=True, slots=True)
 class StoredTemplate:

@@ -10,13 +10,12 @@ from shared.domain.collection import CollectionState, Warned, seen_of
 from shared.domain.customer import Customer
 from shared.domain.ids import derive_id
 from shared.domain.invoice import Invoice
-from shared.domain.notice import Notice, notice_id
+from shared.domain.notice import BY_TRIGGER, Notice, notice_id
 from shared.domain.outbox import OutboxEvent
 from shared.domain.past_due import Evaluation
 from shared.domain.service_steps import StepNotice, termination_task
 from shared.domain.task import Task
 from shared.ports import Ports
-from shared.use_cases.compose_notice import TEMPLATE
 from shared.use_cases.outbox import new_event
 
 
@@ -34,7 +33,7 @@ def notices_called_for(
     for trigger in found.fired:
         for place, action in trigger.actions:
             if action.type == "send_template" and found.oldest is not None:
-                kind, key = f"{TEMPLATE}{action.template}", f"{trigger.days}.{place}"
+                kind, key = f"{BY_TRIGGER}{action.template}", f"{trigger.days}.{place}"
                 yield Notice(
                     id=notice_id(customer.id, kind, key, episode), customer_id=customer.id, kind=kind,
                     subject_id=found.oldest.id, episode=episode, created_at=now, tier=found.tier or None,

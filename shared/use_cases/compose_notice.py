@@ -9,7 +9,7 @@ from shared.domain.collection_facts import chasable
 from shared.domain.customer import Customer, why_off
 from shared.domain.invoice import Invoice
 from shared.domain.money import format_minor
-from shared.domain.notice import Notice
+from shared.domain.notice import BY_TRIGGER, Notice
 from shared.domain.past_due import tier_of
 from shared.domain.pay_link import PayLink
 from shared.domain.payment import Payment, PaymentMethod
@@ -29,7 +29,6 @@ from shared.use_cases.summarize_account import said_of_account
 from shared.use_cases.templates import mail_of
 from shared.use_cases.unsubscribe import KINDS as UNSUBSCRIBABLE
 
-TEMPLATE = "template:"  # begins the kind of a notice that a trigger sends
 PAST_DUE_KINDS = ("past_due_1", "past_due_2", "past_due_3")
 ATTACHED_BYTES_MAX = 5_000_000  # of a PDF: 7 MB in a mail. SES takes 40, but many mailboxes nothing above 10
 ABOUT_MAX = 90  # invoices watched in the claim of a notice, the oldest due: a transaction holds 100 changes
@@ -87,7 +86,7 @@ def compose(notice: Notice, customer: Customer, settings: Settings, on: date, po
 
 
 def _composed(notice: Notice, customer: Customer, settings: Settings, on: date, ports: Ports) -> Composition:
-    if notice.kind in PAST_DUE_KINDS or notice.kind.startswith(TEMPLATE) or notice.kind == "service_step":
+    if notice.kind in PAST_DUE_KINDS or notice.kind.startswith(BY_TRIGGER) or notice.kind == "service_step":
         return _past_due(notice, customer, settings, on, ports)
     if notice.kind in ("invoice", "reminder"):
         return _invoice(notice, customer, settings, on, ports)
@@ -109,7 +108,7 @@ def _switched_off(notice: Notice, customer: Customer, settings: Settings, on: da
         return why_off("send_new_invoices", customer, settings, on, ignore_global=notice.by_run)
     if notice.kind == "account_summary":
         return why_off("account_summary", customer, settings, on)
-    if notice.kind == "reminder" or notice.kind in PAST_DUE_KINDS or notice.kind.startswith(TEMPLATE):
+    if notice.kind == "reminder" or notice.kind in PAST_DUE_KINDS or notice.kind.startswith(BY_TRIGGER):
         return why_off("past_due", customer, settings, on)
     if notice.kind == "service_step" and (customer.on_hold(on) or customer.promised(on)):
         return "on_hold"

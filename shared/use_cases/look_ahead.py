@@ -19,11 +19,11 @@ from shared.domain.notice import Notice, notice_id
 from shared.domain.payment import Payment, PaymentMethod, attempt_id
 from shared.domain.policy import CustomerClass
 from shared.domain.settings import Settings, SettingsGate
+from shared.domain.template import PARTITION as TEMPLATES
 from shared.domain.template import StoredTemplate
 from shared.ports import Key, LooksAhead, Ports
 from shared.use_cases.lookups import settings_of
-from shared.use_cases.templates import PARTITION as TEMPLATES
-from shared.use_cases.templates import template_name
+from shared.use_cases.notices import template_name
 
 E = TypeVar("E")
 

@@ -13,7 +13,7 @@ from shared.domain.task import Task
 from shared.domain.values import dataclass
 from shared.ports import Conflict, Ports, Save, Unavailable
 from shared.use_cases.lookups import CONFLICT_RETRIES
-from shared.use_cases.send_notice import task_of
+from shared.use_cases.notices import task_of
 
 MailKind = Literal["sent", "delivered", "bounced", "complained", "undelivered", "rejected"]
 UNDELIVERED = "undelivered"

@@ -14,7 +14,7 @@ from shared.domain.runs import Job, Watermark
 from shared.domain.settings import Settings
 from shared.ports import Index, Ports
 from shared.use_cases.lookups import settings_of, shards
-from shared.use_cases.send_notice import HINT_LOST
+from shared.use_cases.sweep_notices import HINT_LOST
 
 
 def next_due(ports: Ports) -> datetime | None:

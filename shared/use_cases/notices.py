@@ -6,8 +6,9 @@ from datetime import datetime
 
 from shared.contracts.messages import SendNotice
 from shared.domain.customer import Customer, why_off
+from shared.domain.ids import derive_id
 from shared.domain.invoice import Invoice
-from shared.domain.notice import Notice, notice_id
+from shared.domain.notice import BY_TRIGGER, Notice, notice_id
 from shared.domain.payment import Payment
 from shared.domain.settings import Settings
 from shared.ports import Ports
@@ -44,3 +45,18 @@ def hint(ports: Ports, *notice_ids: str) -> None:
     """Tell the sender at once; the sweep finds notices whose hint was lost."""
     if notice_ids:
         ports.queue.send("notice", [SendNotice(notice_id=i).body() for i in notice_ids])
+
+
+def template_name(notice: Notice, settings: Settings) -> str:
+    """A trigger names its template, and so does a tier; everything else has the template of its kind."""
+    if notice.kind.startswith(BY_TRIGGER):
+        return notice.kind.removeprefix(BY_TRIGGER)
+    tiers = settings.automations.past_due.tiers
+    if notice.tier is not None and notice.kind == f"past_due_{notice.tier}" and notice.tier <= len(tiers):
+        return tiers[notice.tier - 1].template
+    return notice.kind
+
+
+def task_of(notice_id: str) -> str:
+    """The id of the task that a notice's failure opens."""
+    return derive_id("tsk_", notice_id)

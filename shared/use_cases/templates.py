@@ -10,7 +10,7 @@ from shared.domain.ids import derive_id
 from shared.domain.notice import Notice
 from shared.domain.settings import Language, PastDue, Settings
 from shared.domain.task import Task
-from shared.domain.template import StoredTemplate, TemplateChange
+from shared.domain.template import PARTITION, StoredTemplate, TemplateChange
 from shared.domain.values import dataclass
 from shared.ports import Conflict, Ports, Save, Unavailable
 from shared.rendering.defaults import TEMPLATE_NAMES, check_template, default_template
@@ -19,10 +19,9 @@ from shared.rendering.samples import FOR_OTHER_NAMES
 from shared.rendering.speech import ENGLISH, LANGUAGES
 from shared.rendering.spoken import spoken
 from shared.use_cases.lookups import CONFLICT_RETRIES, settings_of
+from shared.use_cases.notices import template_name
 
-PARTITION = "templates"
 CUSTOM_MAX = 200  # templates with names of their own
-BY_TRIGGER = "template:"  # begins the kind of a notice that a trigger sends
 TASK_KIND = "template_failed"
 
 
@@ -217,16 +216,6 @@ def mail_of(
         key, version = key_of(name, language), counting.version
         _tell(key, version, f"template {name} failed, {error}; the default was sent instead", notice, ports)
         return render_mail(default, data)
-
-
-def template_name(notice: Notice, settings: Settings) -> str:
-    """A trigger names its template, and so does a tier; everything else has the template of its kind."""
-    if notice.kind.startswith(BY_TRIGGER):
-        return notice.kind.removeprefix(BY_TRIGGER)
-    tiers = settings.automations.past_due.tiers
-    if notice.tier is not None and notice.kind == f"past_due_{notice.tier}" and notice.tier <= len(tiers):
-        return tiers[notice.tier - 1].template
-    return notice.kind
 
 
 def _stand_in(name: str, notice: Notice) -> str:

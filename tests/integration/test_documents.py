@@ -24,10 +24,11 @@ from shared.rendering.documents import render_invoice_pdf
 from shared.use_cases.adjust_invoice import adjust_invoice
 from shared.use_cases.change_settings import keep_logo
 from shared.use_cases.compose_notice import said_of_invoice
+from shared.use_cases.notices_by_hand import send_invoice
 from shared.use_cases.post_invoices import post_invoice
 from shared.use_cases.record_payment import ManualPayment, record_payment
 from shared.use_cases.render_document import document_key, render_document
-from shared.use_cases.send_notice import send_invoice, send_notice
+from shared.use_cases.send_notice import send_notice
 from tests.integration.stage import Stage
 from tests.pictures import png
 from tests.schematron import breaches

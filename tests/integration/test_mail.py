@@ -20,20 +20,12 @@ from shared.domain.task import Task
 from shared.ports import MailRefused, Throttled, Unavailable
 from shared.use_cases.change_settings import change_settings
 from shared.use_cases.mail_feedback import MailEvent, take_mail_event
+from shared.use_cases.notices_by_hand import BY_RUN, resend_notice, send_invoice, send_run
 from shared.use_cases.pauses_and_holds import pause
 from shared.use_cases.record_payment import ManualPayment, record_payment
 from shared.use_cases.render_document import document_key
-from shared.use_cases.send_notice import (
-    BY_RUN,
-    CLAIM_STALE,
-    GIVE_UP_AFTER,
-    HINT_LOST,
-    resend_notice,
-    send_invoice,
-    send_notice,
-    send_run,
-    sweep_notices,
-)
+from shared.use_cases.send_notice import CLAIM_STALE, GIVE_UP_AFTER, send_notice
+from shared.use_cases.sweep_notices import HINT_LOST, sweep_notices
 from shared.use_cases.void_invoice import void_invoice
 from tests.integration.stage import NOW, TODAY, Meddling, Stage
 

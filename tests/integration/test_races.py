@@ -20,11 +20,12 @@ from shared.use_cases.adjust_invoice import adjust_invoice
 from shared.use_cases.cancel_bill_run import cancel_bill_run
 from shared.use_cases.charge_invoice import NotProcessed, charge_by_hand, charge_invoice
 from shared.use_cases.create_invoice import create_invoice
+from shared.use_cases.notices_by_hand import send_invoice
 from shared.use_cases.pauses_and_holds import hold_customer, hold_invoice, pause
 from shared.use_cases.post_invoices import plan_posting, post_chunk, post_invoice, start_posting
 from shared.use_cases.reconcile_payments import reconcile_payments
 from shared.use_cases.record_payment import ManualPayment, record_payment
-from shared.use_cases.send_notice import send_invoice, send_notice
+from shared.use_cases.send_notice import send_notice
 from shared.use_cases.void_invoice import void_invoice
 from tests.integration.interleaver import interleave
 from tests.integration.stage import NOW, TODAY, Stage

@@ -18,7 +18,8 @@ from infra.local.faults import FAULTS, Call, Calls, Fault, NoFaults, OneFault
 from infra.wiring import Wiring
 from shared.domain.notice import Notice
 from shared.domain.task import Task
-from shared.use_cases.send_notice import AT_MOST_ONCE, task_of
+from shared.use_cases.notices import task_of
+from shared.use_cases.send_notice import AT_MOST_ONCE
 from tests.integration.world import World
 from tests.simulation.invariants import Facts, broken
 

@@ -10,7 +10,7 @@ from shared.domain.contract import Contract
 from shared.domain.customer import Customer
 from shared.domain.payment import CreditBalance
 from shared.domain.task import Task
-from shared.use_cases.send_notice import task_of
+from shared.use_cases.notices import task_of
 from tests.simulation.invariants import Facts
 
 RECEIVED = ("succeeded", "refunded")

@@ -29,6 +29,7 @@ from shared.use_cases import (
     reconcile_payments,
     send_notice,
     settle_payment,
+    sweep_notices,
 )
 
 
@@ -209,7 +210,7 @@ def a_refusal_answered_as_a_failure(patch):
 
 
 def a_table_that_no_role_allows(patch):
-    sweep = send_notice.sweep_notices
+    sweep = sweep_notices.sweep_notices
 
     def curious(ports):
         ports.store.list(CollectionState, "cus_1")

@@ -26,7 +26,7 @@ from shared.use_cases import assess_customer as assessing
 from shared.use_cases import late_fees, outbox
 from shared.use_cases.outbox import sweep_events
 from shared.use_cases.record_payment import ManualPayment, record_payment
-from shared.use_cases.send_notice import sweep_notices
+from shared.use_cases.sweep_notices import sweep_notices
 from tests.integration.stage import Stage
 from tests.simulation import stage_sweep
 from tests.simulation.stage_sweep import recovered, unprepared

@@ -1,0 +1,126 @@
+"""Mails that an admin asks for: an invoice, a whole run, a notice once more. PRODUCT 6, 12.
+
+Apart from the sending itself, so that who only asks for mails starts without what writes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from shared import ports as p
+from shared.contracts.messages import SendRun
+from shared.domain.customer import Customer
+from shared.domain.errors import Invalid, NotFound, Refused
+from shared.domain.invoice import Invoice
+from shared.domain.notice import Notice, notice_id
+from shared.ports import Conflict, Ports, Save, Unavailable
+from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, invoice_of
+from shared.use_cases.notices import hint
+
+RUN_PAGES_INLINE = 5
+BY_RUN = "run"  # episode of the mails that an admin asked for by run
+
+
+def send_invoice(invoice_id: str, ports: Ports) -> Notice:
+    """Mail a posted invoice by hand, as often as asked: needs an address and nothing else."""
+    for _ in range(CONFLICT_RETRIES):
+        invoice = invoice_of(ports, invoice_id)
+        customer = customer_of(ports, invoice.customer_id)
+        if invoice.status != "posted":
+            raise Refused("not_posted", f"invoice {invoice_id} is {invoice.status}; only a posted one can be mailed")
+        if not customer.mailable():
+            raise Invalid("email", f"customer {customer.id} has no usable e-mail address; give one first")
+        first = ports.store.get(Notice, notice_id(customer.id, "invoice", invoice.id))
+        notice = _by_hand(invoice, first, ports.ids.new(""), ports)
+        try:
+            ports.store.commit(Save(notice))
+        except Conflict:
+            continue
+        hint(ports, notice.id)
+        return replace(notice, version=notice.version + 1)
+    raise Unavailable(f"the mail of invoice {invoice_id} kept changing")
+
+
+def _by_hand(invoice: Invoice, first: Notice | None, episode: str, ports: Ports) -> Notice:
+    """The invoice's own notice if it has not gone yet, otherwise a further one of an episode of its own."""
+    if first is not None and first.status == "pending" and first.claimed_at is None:
+        return replace(first, by_hand=True, retry_at=None)
+    episode = "" if first is None else episode
+    return Notice(
+        id=notice_id(invoice.customer_id, "invoice", invoice.id, episode), customer_id=invoice.customer_id,
+        kind="invoice", subject_id=invoice.id, episode=episode, created_at=ports.clock.now(),
+        bill_run_id=None if first is not None and first.sent_at else invoice.bill_run_id, by_hand=True,
+    )  # fmt: skip
+
+
+def resend_notice(id: str, ports: Ports) -> Notice:
+    """Send the same notice again by hand, to the address on file now."""
+    notice = ports.store.get(Notice, id)
+    if notice is None:
+        raise NotFound("notice", id)
+    if notice.status == "pending":
+        raise Refused("pending", f"notice {id} has not been sent yet; wait for it")
+    episode = ports.ids.new("")
+    again = replace(
+        notice, id=notice_id(notice.customer_id, notice.kind, notice.subject_id, episode), episode=episode,
+        status="pending", reason=None, by_hand=True, claimed_at=None, claim=None, attempts=0, sent_at=None,
+        message_id=None, delivered_at=None, bill_run_id=None, created_at=ports.clock.now(), to=None, retry_at=None,
+        version=0,
+    )  # fmt: skip
+    ports.store.commit(Save(again))
+    hint(ports, again.id)
+    return replace(again, version=1)
+
+
+def send_run(run_id: str, ports: Ports, after: str | None = None) -> str | None:
+    """Mail a run's posted invoices that have not been mailed: some pages now, the rest through the queue.
+
+    The place where the queue goes on, or None when this was all. Asking twice mails nothing twice.
+    """
+    for _ in range(RUN_PAGES_INLINE):
+        page = ports.store.find(p.INVOICES_BY_RUN, run_id, prefix="posted#", after=after, limit=p.COMMIT_MAX)
+        _send_page(ports.store.get_many(Invoice, [e.key for e in page.items]), ports)
+        after = page.cursor
+        if after is None:
+            return None
+    ports.queue.send("post", [SendRun(run_id=run_id, after=after).body()])
+    return after
+
+
+def _send_page(invoices: Sequence[Invoice], ports: Ports) -> None:
+    """Record the notices that are missing, together if nobody else is at it; what is recorded by others goes anyway."""
+    owners = sorted({i.customer_id for i in invoices})
+    customers = {c.id: c for c in ports.store.get_many(Customer, [(i, "") for i in owners])}
+    mailed = [i for i in invoices if i.status == "posted" and _by_email(customers.get(i.customer_id))]
+    missing = _missing(mailed, ports)
+    try:
+        ports.store.commit(*map(Save, missing))
+    except Conflict:
+        missing = [n for n in missing if _saved(n, ports)]
+    hint(ports, *(n.id for n in missing))
+
+
+def _missing(invoices: Sequence[Invoice], ports: Ports) -> list[Notice]:
+    """A notice for each invoice that has none, or whose own did not go and was not followed by another."""
+    own = {i.id: notice_id(i.customer_id, "invoice", i.id) for i in invoices}
+    again = {i.id: notice_id(i.customer_id, "invoice", i.id, BY_RUN) for i in invoices}
+    known = {n.id: n for n in ports.store.get_many(Notice, [(n, "") for n in (*own.values(), *again.values())])}
+    missing = [i for i in invoices if again[i.id] not in known and _not_sent(known.get(own[i.id]))]
+    return [_by_hand(i, known.get(own[i.id]), BY_RUN, ports) for i in missing]
+
+
+def _not_sent(first: Notice | None) -> bool:
+    return first is None or first.status in ("suppressed", "failed")
+
+
+def _saved(notice: Notice, ports: Ports) -> bool:
+    try:
+        ports.store.commit(Save(notice))
+    except Conflict:
+        return False
+    return True
+
+
+def _by_email(customer: Customer | None) -> bool:
+    return customer is not None and "email" in customer.delivery and customer.mailable()
