@@ -219,6 +219,10 @@ check-bundles: .local/runtime.stamp  ## build twice and compare, start every fun
 	$(BIN)/python -m infra.deployed.bundles $(HOST_ARCH) --python $$($(PY313) -c 'import sys; print(sys.executable)') \
 	  --runtime .local/runtime/bin/python
 
+.PHONY: check-units
+check-units: .local/ministack.stamp  ## hold the calculator of DynamoDB's units against the stand-in's; PORT
+	$(BIN)/python -m benchmarks.agreement --port $(PORT)
+
 .PHONY: deploy-local
 deploy-local: .local/sam.stamp .local/ministack.stamp  ## deploy to a stand-in for AWS on loopback and run a month through it; PORT
 	@$(MAKE) --no-print-directory build ARCH=$(HOST_ARCH)

@@ -1,16 +1,19 @@
 """What DynamoDB charges for a series of requests, worked out from the sizes of the items and of their indexes.
 
-Rules (DynamoDB Developer Guide, "Read and write capacity", "Global secondary indexes"): a write costs a unit per 1 KB
-begun, twice that in a transaction, of the larger of the old and the new item; a strongly consistent read one per 4 KB
-begun, an eventually consistent one half. An index whose entry appears, changes or disappears costs a write of its own
-(a changed key: two). A condition check costs what a transactional write of the item would. Nothing found costs one.
+Rules (DynamoDB Developer Guide: "Read and write operations", "Item sizes and formats", "Global secondary indexes"): a
+write costs a unit per 1 KB begun of the larger of the old and the new item, twice that in a transaction, whether its
+condition holds or not; a condition check as much as a transactional write of the item. An index entry that appears or
+disappears is a write of its own size, one whose key changes two, and one that stays as it was none; transactions do
+not double these. A strongly consistent read costs a unit per 4 KB begun, an eventually consistent one half: of each
+item, or for a query of all that it reads together, whatever is projected of it. Nothing found costs as much as the
+smallest.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,6 +21,8 @@ from benchmarks.tape import Call
 
 WRITE_BYTES: Final = 1024
 READ_BYTES: Final = 4096
+CONTAINER_BYTES: Final = 3  # a list or map, and one more for each of its elements
+OK: Final = 200
 
 Item = Mapping[str, Mapping[str, Any]]
 
@@ -35,84 +40,122 @@ class Meter:
     items: dict[tuple[str, str, str], Item] = field(default_factory=dict)
 
     def cost(self, call: Call) -> Units:
-        """Of one call; others than DynamoDB's cost nothing here."""
+        """Of one call; other services' cost nothing here. Raises NotImplementedError for what it cannot tell."""
         match call.operation:
             case "TransactWriteItems":
                 parts = json.loads(call.body)["TransactItems"]
-                return Units(write=sum(self._part(verb, part, 2) for p in parts for verb, part in p.items()))
+                written = call.answer[0] == OK
+                return Units(write=sum(self._part(v, part, 2, written) for p in parts for v, part in p.items()))
             case "PutItem" | "DeleteItem":
-                return Units(write=self._part(call.operation.removesuffix("Item"), json.loads(call.body), 1))
+                verb = call.operation.removesuffix("Item")
+                return Units(write=self._part(verb, json.loads(call.body), 1, call.answer[0] == OK))
             case "GetItem":
-                return Units(read=_reads([json.loads(_text(call)).get("Item", {})], consistent=True))
+                request = json.loads(call.body)
+                item = self._stored(request["TableName"], request["Key"])
+                return Units(read=read_units([item], consistent=request.get("ConsistentRead", False)))
             case "BatchGetItem":
-                found = json.loads(_text(call))["Responses"].values()
-                asked = sum(len(t["Keys"]) for t in json.loads(call.body)["RequestItems"].values())
-                items = [item for table in found for item in table]
-                return Units(read=_reads(items, consistent=True) + asked - len(items))
+                return Units(read=sum(self._batch(*asked) for asked in json.loads(call.body)["RequestItems"].items()))
             case "Query":
-                return Units(read=self._query(json.loads(call.body), json.loads(_text(call))["Items"]))
+                return Units(read=self._query(json.loads(call.body), json.loads(call.answer[2])["Items"]))
+            case "UpdateItem" | "BatchWriteItem" | "TransactGetItems" | "Scan":
+                raise NotImplementedError(f"what {call.operation} costs")
         return Units()
 
-    def _part(self, verb: str, part: Any, factor: int) -> float:
+    def _stored(self, table: str, key: Item) -> Item:
+        return self.items.get((table, key["pk"]["S"], key["sk"]["S"]), {})
+
+    def _part(self, verb: str, part: Any, factor: int, written: bool) -> float:
         key = part.get("Key") or part["Item"]
-        place = (part["TableName"], key["pk"]["S"], key["sk"]["S"])
-        old, new = self.items.get(place), part.get("Item")
+        old, new = self._stored(part["TableName"], key), part.get("Item", {})
         if verb == "ConditionCheck":
-            return factor * _begun(_size(old or {}), WRITE_BYTES)
-        if verb == "Put":
+            return factor * write_units(old, {})
+        units = factor * write_units(old, new)
+        if not written:
+            return units
+        place = (part["TableName"], key["pk"]["S"], key["sk"]["S"])
+        if new:
             self.items[place] = new
         else:
             self.items.pop(place, None)
-        base = factor * _begun(max(_size(old or {}), _size(new or {})), WRITE_BYTES)
-        return base + sum(_index_writes(name, old or {}, new or {}) for name in _indexes(old, new))
+        return units + sum(index_units(entry(name, old), entry(name, new)) for name in _indexes(old, new))
 
-    def _query(self, request: Any, items: list[Item]) -> float:
-        """A query is charged for the sum of what it reads; a whole item of the base table, or an index's entry."""
-        sizes = 0
-        for item in items:
-            place = (request["TableName"], item.get("pk", {"S": ""})["S"], item["sk"]["S"])
-            stored = self.items.get(place, item)
-            sizes += _size(item) if "IndexName" in request else _size(stored)
-        return _begun(sizes, READ_BYTES) * (1 if request.get("ConsistentRead") else 0.5)
+    def _batch(self, table: str, asked: Any) -> float:
+        items = [self._stored(table, key) for key in asked["Keys"]]
+        return read_units(items, consistent=asked.get("ConsistentRead", False))
 
-
-def _indexes(*items: Item | None) -> set[str]:
-    return {name.removesuffix("_pk") for item in items if item for name in item if name.endswith("_pk")}
+    def _query(self, request: Any, found: list[Item]) -> float:
+        """Of the base table whole items, of an index its entries."""
+        key = request["ExpressionAttributeValues"][":p"]
+        items = [self._stored(request["TableName"], {"pk": item.get("pk", key), "sk": item["sk"]}) for item in found]
+        if index := request.get("IndexName"):
+            items = [entry(index, item) or {} for item in items]
+        return query_units(items, consistent=request.get("ConsistentRead", False))
 
 
-def _index_writes(name: str, old: Item, new: Item) -> int:
-    """Entries hold keys alone, so no other change reaches them."""
-    before, after = _entry(name, old), _entry(name, new)
-    if before == after:
+# ---- the rules --------------------------------------------------------------------------------------------------
+
+
+def write_units(old: Item, new: Item) -> int:
+    """Of a put, an update or a delete, its indexes apart."""
+    return _begun(max(size(old), size(new)), WRITE_BYTES)
+
+
+def index_units(old: Item | None, new: Item | None) -> int:
+    """Of one index, by the entry that it had and the one it gets."""
+    if old == new:
         return 0
-    return (before is not None) + (after is not None)
+    return sum(_begun(size(entry), WRITE_BYTES) for entry in (old, new) if entry is not None)
 
 
-def _entry(name: str, item: Item) -> tuple[Any, Any] | None:
-    return (item[f"{name}_pk"], item[f"{name}_sk"]) if f"{name}_pk" in item else None
+def read_units(items: Iterable[Item], *, consistent: bool) -> float:
+    """Of items read one by one, or in a batch; an empty one stands for one that is not there."""
+    return sum(_begun(size(item), READ_BYTES) for item in items) * (1 if consistent else 0.5)
 
 
-def _reads(items: Iterable[Item], *, consistent: bool) -> float:
-    return sum(_begun(_size(item), READ_BYTES) * (1 if consistent else 0.5) for item in items)
+def query_units(items: Iterable[Item], *, consistent: bool) -> float:
+    """Of a page: all its items together."""
+    return _begun(sum(map(size, items)), READ_BYTES) * (1 if consistent else 0.5)
+
+
+def entry(index: str, item: Item) -> Item | None:
+    """An item's entry in a keys-only index; None while it lacks the index's keys."""
+    keys = (f"{index}_pk", f"{index}_sk")
+    if not all(key in item for key in keys):
+        return None
+    return {name: item[name] for name in ("pk", "sk", *keys)}
+
+
+def size(item: Item) -> int:
+    """Bytes of an item as DynamoDB counts them: names, and values by their type."""
+    return sum(len(name.encode()) + _value(value) for name, value in item.items())
+
+
+def _value(value: Mapping[str, Any]) -> int:
+    ((type, content),) = value.items()
+    match type:
+        case "S":
+            return len(content.encode())
+        case "B":
+            return len(base64.b64decode(content))
+        case "N":
+            return _digits(content) // 2 + 1 + _digits(content) % 2
+        case "BOOL" | "NULL":
+            return 1
+        case "L":
+            return CONTAINER_BYTES + sum(1 + _value(part) for part in content)
+        case "M":
+            return CONTAINER_BYTES + sum(1 + len(name.encode()) + _value(part) for name, part in content.items())
+    raise NotImplementedError(f"the size of a value of type {type}")
+
+
+def _digits(number: str) -> int:
+    """Significant ones: zeroes before and after cost nothing."""
+    return len(number.lstrip("-").replace(".", "").strip("0"))
+
+
+def _indexes(*items: Item) -> set[str]:
+    return {name.removesuffix("_pk") for item in items for name in item if name.endswith("_pk")}
 
 
 def _begun(size: int, block: int) -> int:
     return max(1, -(-size // block))
-
-
-def _size(item: Item) -> int:
-    return sum(len(name.encode()) + part for name, value in item.items() for part in _sizes(value))
-
-
-def _sizes(value: Mapping[str, Any]) -> Iterator[int]:
-    for type, content in value.items():
-        if type == "B":
-            yield len(base64.b64decode(content))
-        elif type == "N":
-            yield len(content) // 2 + 1
-        else:
-            yield len(str(content).encode())
-
-
-def _text(call: Call) -> Any:
-    return call.answer[2]
