@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,6 +25,16 @@ CONTAINER_BYTES: Final = 3  # a list or map, and one more for each of its elemen
 OK: Final = 200
 
 Item = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one partition of a table, or of an index (`table/index`), has to do for a call."""
+
+    space: str
+    partition: str
+    write: float = 0
+    read: float = 0
 
 
 @dataclass(slots=True)
@@ -41,55 +51,67 @@ class Meter:
 
     def cost(self, call: Call) -> Units:
         """Of one call; other services' cost nothing here. Raises NotImplementedError for what it cannot tell."""
+        shares = self.shares(call)
+        return Units(sum(s.write for s in shares), sum(s.read for s in shares))
+
+    def shares(self, call: Call) -> list[Share]:
+        """The same, by the partitions that bear it."""
         match call.operation:
             case "TransactWriteItems":
                 parts = json.loads(call.body)["TransactItems"]
                 written = call.answer[0] == OK
-                return Units(write=sum(self._part(v, part, 2, written) for p in parts for v, part in p.items()))
+                return [s for part in parts for verb, what in part.items() for s in self._part(verb, what, 2, written)]
             case "PutItem" | "DeleteItem":
                 verb = call.operation.removesuffix("Item")
-                return Units(write=self._part(verb, json.loads(call.body), 1, call.answer[0] == OK))
+                return list(self._part(verb, json.loads(call.body), 1, call.answer[0] == OK))
             case "GetItem":
                 request = json.loads(call.body)
-                item = self._stored(request["TableName"], request["Key"])
-                return Units(read=read_units([item], consistent=request.get("ConsistentRead", False)))
+                return [self._read(request["TableName"], request["Key"], request)]
             case "BatchGetItem":
-                return Units(read=sum(self._batch(*asked) for asked in json.loads(call.body)["RequestItems"].items()))
+                asked = json.loads(call.body)["RequestItems"]
+                return [self._read(table, key, its) for table, its in asked.items() for key in its["Keys"]]
             case "Query":
-                return Units(read=self._query(json.loads(call.body), json.loads(call.answer[2])["Items"]))
+                return [self._query(json.loads(call.body), json.loads(call.answer[2])["Items"])]
             case "UpdateItem" | "BatchWriteItem" | "TransactGetItems" | "Scan":
                 raise NotImplementedError(f"what {call.operation} costs")
-        return Units()
+        return []
 
     def _stored(self, table: str, key: Item) -> Item:
         return self.items.get((table, key["pk"]["S"], key["sk"]["S"]), {})
 
-    def _part(self, verb: str, part: Any, factor: int, written: bool) -> float:
-        key = part.get("Key") or part["Item"]
-        old, new = self._stored(part["TableName"], key), part.get("Item", {})
+    def _part(self, verb: str, part: Any, factor: int, written: bool) -> Iterator[Share]:
+        key, table = part.get("Key") or part["Item"], part["TableName"]
+        old, new = self._stored(table, key), part.get("Item", {})
+        partition = key["pk"]["S"]
         if verb == "ConditionCheck":
-            return factor * write_units(old, {})
-        units = factor * write_units(old, new)
+            yield Share(table, partition, write=factor * write_units(old, {}))
+            return
+        yield Share(table, partition, write=factor * write_units(old, new))
         if not written:
-            return units
-        place = (part["TableName"], key["pk"]["S"], key["sk"]["S"])
+            return
+        place = (table, partition, key["sk"]["S"])
         if new:
             self.items[place] = new
         else:
             self.items.pop(place, None)
-        return units + sum(index_units(entry(name, old), entry(name, new)) for name in _indexes(old, new))
+        for name in _indexes(old, new):
+            before, after = entry(name, old), entry(name, new)
+            for one in (before, after) if before != after else ():
+                if one is not None:
+                    yield Share(f"{table}/{name}", one[f"{name}_pk"]["S"], write=entry_units(one))
 
-    def _batch(self, table: str, asked: Any) -> float:
-        items = [self._stored(table, key) for key in asked["Keys"]]
-        return read_units(items, consistent=asked.get("ConsistentRead", False))
+    def _read(self, table: str, key: Item, request: Any) -> Share:
+        item, consistent = self._stored(table, key), request.get("ConsistentRead", False)
+        return Share(table, key["pk"]["S"], read=read_units([item], consistent=consistent))
 
-    def _query(self, request: Any, found: list[Item]) -> float:
+    def _query(self, request: Any, found: list[Item]) -> Share:
         """Of the base table whole items, of an index its entries."""
-        key = request["ExpressionAttributeValues"][":p"]
-        items = [self._stored(request["TableName"], {"pk": item.get("pk", key), "sk": item["sk"]}) for item in found]
+        table, key = request["TableName"], request["ExpressionAttributeValues"][":p"]
+        items = [self._stored(table, {"pk": item.get("pk", key), "sk": item["sk"]}) for item in found]
+        space = table
         if index := request.get("IndexName"):
-            items = [entry(index, item) or {} for item in items]
-        return query_units(items, consistent=request.get("ConsistentRead", False))
+            items, space = [entry(index, item) or {} for item in items], f"{table}/{index}"
+        return Share(space, key["S"], read=query_units(items, consistent=request.get("ConsistentRead", False)))
 
 
 # ---- the rules --------------------------------------------------------------------------------------------------
@@ -104,7 +126,12 @@ def index_units(old: Item | None, new: Item | None) -> int:
     """Of one index, by the entry that it had and the one it gets."""
     if old == new:
         return 0
-    return sum(_begun(size(entry), WRITE_BYTES) for entry in (old, new) if entry is not None)
+    return sum(entry_units(entry) for entry in (old, new) if entry is not None)
+
+
+def entry_units(entry: Item) -> int:
+    """Of putting an entry into an index, or of taking it out."""
+    return _begun(size(entry), WRITE_BYTES)
 
 
 def read_units(items: Iterable[Item], *, consistent: bool) -> float:
