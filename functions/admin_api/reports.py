@@ -59,9 +59,11 @@ DAYS: Final = whole(1, DAYS_MAX)
 @endpoint(router, "GET", "/v1/reports/aged-receivables", filters={**RECEIVABLES, "items": boolean}, csv=True)
 def get_aged_receivables(call: Call[Any]) -> Answer:
     """What is owed by age past due, per currency and customer, now or at the end of a past day."""
-    found = aged_receivables(call.ports, call.query.get("as_of"), call.query.get("customer_id"))
+    items = call.query.get("items", True)
+    listed = items or prefers(CSV_TYPE, call.accept)
+    found = aged_receivables(call.ports, call.query.get("as_of"), call.query.get("customer_id"), listed)
     customers = [(i.customer_id, i.name, i.by_currency) for i in found.items]
-    return _answer(call, aged_sheet(found.as_of, found.totals, customers, call.query.get("items", True)))
+    return _answer(call, aged_sheet(found.as_of, found.totals, customers, items))
 
 
 @endpoint(router, "GET", "/v1/reports/dso", filters={**RECEIVABLES, "days": DAYS}, csv=True)

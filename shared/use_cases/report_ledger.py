@@ -44,6 +44,7 @@ class Reading:
     customer_id: str | None = None
     customers: dict[str, Customer] = field(default_factory=dict)
     read: int = 0
+    todays: dict[str, date] = field(default_factory=dict)  # by time zone
 
     @property
     def today(self) -> date:
@@ -68,7 +69,8 @@ class Reading:
         return customer.zone(self.settings) if customer else self.settings.business.timezone
 
     def local_today(self, customer_id: str) -> date:
-        return local_date(self.now, self.zone(customer_id))
+        zone = self.zone(customer_id)
+        return self.todays.get(zone) or self.todays.setdefault(zone, local_date(self.now, zone))
 
 
 def begin(ports: Ports, customer_id: str | None, as_of: date | None) -> Reading:

@@ -8,7 +8,7 @@ from typing import Final
 
 from shared.domain.invoice import Invoice
 from shared.domain.receivables import credit_on, sales
-from shared.domain.reports import Aged, Period, bucket_of, summed
+from shared.domain.reports import Aged, Bucket, Period, bucket_of, summed
 from shared.domain.values import dataclass
 from shared.ports import Ports
 from shared.use_cases.report_ledger import (
@@ -24,6 +24,7 @@ from shared.use_cases.report_ledger import (
 )
 
 ONE_DAY: Final = timedelta(days=1)
+EVERYBODY: Final = ""  # in place of a customer, where only the totals are asked for
 
 
 # ---- ageing ---------------------------------------------------------------------------------------------------
@@ -38,14 +39,18 @@ class AgedCustomer:
 
 @dataclass(frozen=True, slots=True)
 class AgedReceivables:
-    """`items` are the customers that owe or have credit, by name; `totals` always has the business's currency."""
+    """`items` are the customers that owe or have credit, by name, if they were asked for; `totals` always has the
+    business's currency.
+    """
 
     as_of: date
     totals: dict[str, Aged]
     items: tuple[AgedCustomer, ...]
 
 
-def aged_receivables(ports: Ports, as_of: date | None = None, customer_id: str | None = None) -> AgedReceivables:
+def aged_receivables(
+    ports: Ports, as_of: date | None = None, customer_id: str | None = None, items: bool = True
+) -> AgedReceivables:
     """What is owed by age past due, per customer and currency, with credit beside it.
 
     Without `as_of` it is the present: every invoice with its age on its customer's local date, as the accounts say.
@@ -53,20 +58,23 @@ def aged_receivables(ports: Ports, as_of: date | None = None, customer_id: str |
     """
     reading = begin(ports, customer_id, as_of)
     found: dict[str, dict[str, Aged]] = {}
+    buckets: dict[tuple[date | None, date], Bucket] = {}
 
     def aged(owner: str, currency: str) -> Aged:
-        return found.setdefault(owner, {}).setdefault(currency, Aged())
+        of = found.setdefault(owner if items else EVERYBODY, {})
+        return of.get(currency) or of.setdefault(currency, Aged())
 
     owed, credit = _present(reading) if as_of is None else _past(reading, as_of)
     for invoice, minor, on in owed:
-        aged(invoice.customer_id, invoice.currency).owed_minor[bucket_of(invoice.due_on, on)] += minor
+        key = (invoice.due_on, on)
+        bucket = buckets.get(key) or buckets.setdefault(key, bucket_of(*key))
+        aged(invoice.customer_id, invoice.currency).owed_minor[bucket] += minor
     for (owner, currency), minor in credit.items():
         aged(owner, currency).credit_minor += minor
-    items = tuple(
-        sorted((_item(reading, *part) for part in found.items()), key=lambda i: (i.name.casefold(), i.customer_id))
-    )
+    told = [_item(reading, *part) for part in found.items()] if items else []
+    told.sort(key=lambda i: (i.name.casefold(), i.customer_id))
     nothing = {reading.settings.business.currency: Aged()}
-    return AgedReceivables(as_of or reading.today, summed([nothing, *found.values()]), items)
+    return AgedReceivables(as_of or reading.today, summed([nothing, *found.values()]), tuple(told))
 
 
 def _item(reading: Reading, customer_id: str, by_currency: dict[str, Aged]) -> AgedCustomer:
