@@ -17,7 +17,7 @@ GERMAN_PAGES: Final[Mapping[str, str]] = MappingProxyType(
         "Your account": "Ihr Konto",
         "Invoices": "Rechnungen",
         "Cards": "Karten",
-        "Autopay": "Automatisch zahlen",
+        "Autopay": "Automatik",
         "Nothing was done yet": "Es ist noch nichts geschehen",
         "Error:": "Fehler:",
         "Leave this empty": "Bitte leer lassen",

@@ -5,50 +5,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from contextlib import contextmanager
-from pathlib import Path
-from threading import Thread
 
 import pytest
 
-from infra.local.app import App
-from infra.local.server import Server
 from infra.wiring import load_wiring
+from tests.browser.chromium import MARKS, WIDTHS, look_at, served, window
 from tests.integration.console.console_browser import busy_world, draft_of, run_of
 
-playwright = pytest.importorskip("playwright.sync_api")
-
-CHROMIUM = shutil.which("chromium")
-AXE = Path(__file__).parents[2] / ".local" / "axe" / "axe.min.js"
-WIDTHS = {"desk": (1280, 900), "phone": (390, 844)}
-SERIOUS = ("serious", "critical")
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None or not AXE.exists(), reason="make browser brings Chromium and axe-core"),
-]
-
-
-@contextmanager
-def served(world):
-    server = Server(App(world.cloud), 0)
-    thread = Thread(target=server.serve)
-    thread.start()
-    try:
-        yield server.url
-    finally:
-        server.stop()
-        thread.join()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+pytestmark = MARKS
 
 
 @pytest.fixture
@@ -59,26 +24,12 @@ def world():
 
 @contextmanager
 def signed_in(chromium, url, width="desk", scheme="light"):
-    wide, high = WIDTHS[width]
-    context = chromium.new_context(viewport={"width": wide, "height": high}, color_scheme=scheme, bypass_csp=False)
-    page = context.new_page()
-    wrong = []
-    page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda e: wrong.append(str(e)))
-    page.goto(f"{url}/console/sign-in")
-    page.fill("#token", "local-admin")
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_selector("h1:has-text('Today')")
-    yield page
-    context.close()
-    assert wrong == []
-
-
-def violations(page):
-    """What axe-core finds. It is read into the page by the driver, past the page's own policy."""
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run()")["violations"]
-    return [(v["id"], n["html"][:120]) for v in found if v["impact"] in SERIOUS for n in v["nodes"]]
+    with window(chromium, width, scheme) as page:
+        page.goto(f"{url}/console/sign-in")
+        page.fill("#token", "local-admin")
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_selector("h1:has-text('Today')")
+        yield page
 
 
 def addresses(world):
@@ -96,11 +47,7 @@ def test_no_page_has_a_serious_fault_or_is_wider_than_the_screen(world, chromium
     with served(world) as url, signed_in(chromium, url, width, scheme) as page:
         for name, path in addresses(world).items():
             page.goto(f"{url}/console{path}")
-            page.wait_for_load_state("networkidle")
-            if shots := os.environ.get("SHOTS"):
-                page.screenshot(path=f"{shots}/{name}-{width}-{scheme}.png", full_page=True)
-            assert violations(page) == [], name
-            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
+            look_at(page, f"{name}-{width}-{scheme}")
 
 
 def order(page):
