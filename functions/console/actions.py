@@ -86,7 +86,12 @@ ACTIONS: Final = (
     Action("/tasks/{id}/done", "POST", "/v1/tasks/{id}/done", "", "done"),
     Action("/dead-letters/{id}/redrive", "POST", "/v1/dead-letters/{id}/redrive", "", "redriven"),
     Action("/notices/{id}/resend", "POST", "/v1/notices/{id}/resend", "", "resent"),
-    Action("/templates/{name}/reset", "DELETE", "/v1/templates/{name}", "/templates", "reset"),
+    Action("/webhooks/{id}/enable", "POST", "/v1/webhook-endpoints/{id}/enable", "/webhooks/{id}", "enabled"),
+    Action("/webhooks/{id}/remove", "DELETE", "/v1/webhook-endpoints/{id}", "/webhooks", "removed"),
+    Action(
+        "/webhooks/{id}/deliveries/{delivery}/redeliver", "POST",
+        "/v1/webhook-endpoints/{id}/deliveries/{delivery}/redeliver", "/webhooks/{id}", "redelivered",
+    ),
 )  # fmt: skip
 
 

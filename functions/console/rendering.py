@@ -33,6 +33,16 @@ HEADERS: Final[Mapping[str, str]] = {
     **PAY_HEADERS, "Content-Security-Policy": _POLICY, "Referrer-Policy": "same-origin",
 }  # fmt: skip
 
+# A page that holds a frame, and what the frame is told: what stands in it is somebody's own, and may do nothing.
+FRAMING: Final[Mapping[str, str]] = {"Content-Security-Policy": f"{_POLICY}; frame-src 'self'"}
+_FRAMED: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": (
+        "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; "
+        "frame-ancestors 'self'"
+    ),
+    "X-Frame-Options": "SAMEORIGIN",
+}  # fmt: skip
+
 Answer = dict[str, Any]
 
 
@@ -50,6 +60,11 @@ def html(name: str, status: int = 200, headers: Mapping[str, str] | None = None,
     """A page from its template."""
     body = environment().get_template(f"{name}.html").render(**data)
     return answer(status, body, {"Content-Type": HTML, **(headers or {})})
+
+
+def framed(content: str) -> Answer:
+    """HTML that is somebody's own, to be looked at in a frame of ours: no script, no link to follow, nothing loaded."""
+    return answer(200, content, {"Content-Type": HTML, **_FRAMED})
 
 
 def answer(status: int, body: str, headers: Mapping[str, str]) -> Answer:

@@ -1,4 +1,4 @@
-"""Settings: every switch with what it will do, schedules with the times that they mean, templates as they will look."""
+"""Settings: every switch with what it will do, schedules with the times that they mean."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from shared.use_cases.lookups import settings_of
 TIMES_SHOWN: Final = 5
 TIERS: Final = 3
 TOO_MUCH: Final = 413  # more customers than are lived through within one request
-TEMPLATE_PARTS: Final = ("subject", "text", "html")
 
 
 # The fields of each form, by section: the path in the settings, and how the field is read.
@@ -143,49 +142,3 @@ def _times(schedule: str, zone: str) -> dict[str, Any]:
     except (InvalidCron, UnknownTimezone) as wrong:
         return {"wrong": str(wrong), "words": []}
     return {"wrong": None, "words": [spoken(at, zone) for at in found]}
-
-
-# ---- templates --------------------------------------------------------------------------------------------------
-
-
-def templates(request: ConsoleRequest, api: Api) -> Answer:
-    return view(request, api, "templates", "/settings", templates=api.items("/v1/templates", limit=200))
-
-
-def template(request: ConsoleRequest, api: Api) -> Answer:
-    found = api.get(f"/v1/templates/{request.id('name')}")
-    typed = {part: request.fields.one(part) for part in TEMPLATE_PARTS} if request.fields.pairs else found
-    return view(
-        request, api, "template", "/settings", template=found, typed=typed, mail=None, fault=None,
-        customer_id=request.query.get("customer_id", ""),
-    )  # fmt: skip
-
-
-def template_preview(request: ConsoleRequest, api: Api) -> Answer:
-    """The mail as it would be with what is typed; or the line that is wrong."""
-    name, customer = request.id("name"), request.fields.one("customer_id")
-    typed = {part: _text(request.fields, part) for part in TEMPLATE_PARTS}
-    mail, fault = None, None
-    try:
-        body = {**typed, **({"customer_id": customer} if customer else {})}
-        mail = api.send("POST", f"/v1/templates/{name}/preview", body)
-    except Refusal as refusal:
-        fault = refusal.problem
-    if request.by_script:
-        return html("template_mail", **frame(request, settings_of(ports())), mail=mail, fault=fault)
-    found = api.get(f"/v1/templates/{name}")
-    return view(
-        request, api, "template", "/settings", template=found, typed=typed, mail=mail, fault=fault, customer_id=customer
-    )
-
-
-def template_save(request: ConsoleRequest, api: Api) -> str:
-    name = request.id("name")
-    body = {part: _text(request.fields, part) for part in TEMPLATE_PARTS}
-    api.send("PUT", f"/v1/templates/{name}", {**body, "version": whole(request.fields.one("version"))})
-    return request.url(f"/templates/{name}", done="saved")
-
-
-def _text(fields: Fields, name: str) -> str:
-    """As it was typed, with the line ends of a file rather than those of a form."""
-    return next(iter(fields.all(name)), "").replace("\r\n", "\n")

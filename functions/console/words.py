@@ -37,6 +37,7 @@ EFFECTS: Final[Mapping[str, str]] = {
     "terminated": "terminated", "asked_to_terminate": "put up for termination, which a person confirms",
 }  # fmt: skip
 CHARGED_ON: Final[Mapping[str, str]] = {"due_on": "on the due date", "invoice_date": "on the invoice date"}
+LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "de": "German", "fr": "French", "pl": "Polish"}
 CHARGE_TYPES: Final[Mapping[str, str]] = {
     "recurring": "a recurring charge", "usage": "a usage charge", "one_time": "a one-time charge",
 }  # fmt: skip
@@ -53,6 +54,7 @@ DONE: Final[Mapping[str, str]] = {
     "collecting": "The payment run has started.", "contracted": "The contract is made.",
     "suspended": "Suspended from that day.", "serving": "Service resumes on that day.",
     "ended": "The contract ends.", "recorded_usage": "The usage is recorded.",
+    "enabled": "Deliveries go there again.", "redelivered": "It is told again.",
     "known_usage": "That record was taken in before; it was not counted again.",
 }  # fmt: skip
 JOBS: Final[Mapping[str, str]] = {
@@ -150,6 +152,6 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "day": day, "instant": instant, "money": money, "sums": sums, "word": word, "last_day": last_day, "count": count,
     "flag": named(FLAGS), "automation": named(AUTOMATIONS), "why_off": named(WHY_OFF), "skip": named(SKIPS),
     "job": named(JOBS), "place": place, "anchor": anchor, "fee": fee, "pairs": pairs,
-    "charge_type": named(CHARGE_TYPES),
+    "charge_type": named(CHARGE_TYPES), "language": named(LANGUAGES),
     "effect": named(EFFECTS), "charged_on": named(CHARGED_ON),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-// What the console does beside htmx: asks before what cannot be undone, and lets rules be moved. All of it is optional:
+// What the console does beside htmx: asks before what cannot be undone, lets rules be moved, fills previews. All of it is optional:
 // without script every button sends its form, and the server answers with a page.
 "use strict";
 (function () {
@@ -9,6 +9,13 @@
       event.stopPropagation();
     }
   }, true);
+
+  // A preview that was put in has an empty frame: what is typed is sent into it, and does nothing there.
+  document.addEventListener("htmx:load", function (event) {
+    const frame = event.detail.elt.querySelector && event.detail.elt.querySelector("iframe[name]");
+    const button = frame && document.querySelector("[data-fills='" + frame.name + "']");
+    if (button) button.form.requestSubmit(button);
+  });
 
   const list = document.querySelector("[data-sortable]");
   if (!list) return;

@@ -97,6 +97,8 @@ def busy_world(wiring):
         rule = {"id": "apr_big", "payment_method_id": world.card(acme),
                 "criteria": [{"type": "amount", "operator": "gte", "values": ["200.00"]}]}  # fmt: skip
         world.put("/v1/customers/cus_acme/autopay", {"enabled": True, "rules": [rule]})
+        hook = {"id": "whk_erp", "url": "http://127.0.0.1:9/erp", "events": ["customer.suspended"]}
+        world.post("/v1/webhook-endpoints", hook)
         world.to("2026-02-20")
         yield world
 

@@ -18,7 +18,7 @@ def addresses(world):
     """Every page of the console, with ids that exist."""
     ids = {"/runs/{id}": run_of(world), "/payment-runs/{id}": world.all("/v1/payment-runs")[0]["id"],
            "/invoices/{id}/edit": draft_of(world), "/invoices/{id}": "inv_late", "/customers/{id}": "cus_acme",
-           "/classes/{id}": "cls_standard",
+           "/classes/{id}": "cls_standard", "/webhooks/{id}": "whk_erp",
            "/contracts/{id}": world.all("/v1/customers/cus_acme/contracts")[0]["id"]}  # fmt: skip
     for path in PAGES:
         start = next((s for s in ids if path.startswith(s)), "")
@@ -142,10 +142,12 @@ def test_a_viewer_is_offered_no_button_and_may_press_none(busy):
     before = busy.cloud.ports.store.dump()
     for path in FORMS:
         fields = {"form": value, "section": "terms", "version": "1", "do": "save"}
-        ids = {"id": "cus_acme", "automation": "past_due", "method": "pm_1", "name": "past_due_1"}
+        ids = {"id": "cus_acme", "automation": "past_due", "method": "pm_1", "name": "past_due_1", "delivery": "whd_1"}
         shown = console.send("/console" + path.format(**ids), fields, follow=False)
         assert (
-            shown.status in (403, 404, 422) or path.endswith(("/check", "/effects", "/preview")) or "autopay" in path
+            shown.status in (403, 404, 422)
+            or path.endswith(("/check", "/effects", "/preview", "/html"))
+            or "autopay" in path
         ), path
     assert busy.cloud.ports.store.dump() == before
 

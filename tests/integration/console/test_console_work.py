@@ -222,28 +222,6 @@ def test_a_schedule_is_said_in_its_next_five_times_as_it_is_typed(world):
     assert "five" in console.part("/console/settings/times?bill_run.schedule=nonsense").text
 
 
-def test_a_template_is_tried_saved_and_taken_back(busy):
-    console = Console(busy)
-    page = console.get("/console/templates/past_due_1")
-    typed = {"subject": "Hello {{ customer.name }}", "text": "Pay", "html": "<p>Pay</p>", "customer_id": "cus_late"}
-    before = busy.cloud.ports.store.dump()
-    fields = {"form": page.form("/past_due_1").value("form"), "version": page.form("/past_due_1").value("version")}
-    part = console.send("/console/templates/past_due_1/preview", {**fields, **typed}, **{"hx-request": "true"})
-    assert "Hello Late Ltd" in part.text
-    bad = {**fields, **typed, "text": "one\n{% if %}"}
-    part = console.send("/console/templates/past_due_1/preview", bad, **{"hx-request": "true"})
-    assert "line 2" in part.text
-    assert busy.cloud.ports.store.dump() == before
-    kept = console.send("/console/templates/past_due_1", bad, follow=False)
-    assert kept.status == 422
-    assert "{% if %}" in kept.html  # what was typed is not lost
-    typed.pop("customer_id")
-    assert "Saved." in console.send("/console/templates/past_due_1", {**fields, **typed}).text
-    assert busy.get("/v1/templates/past_due_1")["subject"] == "Hello {{ customer.name }}"
-    console.press(console.get("/console/templates/past_due_1"), "/reset")
-    assert busy.get("/v1/templates/past_due_1")["customised"] is False
-
-
 # ---- autopay ----------------------------------------------------------------------------------------------------
 
 RULES = "/console/customers/cus_acme/autopay"
