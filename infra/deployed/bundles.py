@@ -30,8 +30,9 @@ START_SECONDS_MAX: Final = 30
 TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 
 # CPU milliseconds of a cold start, the interpreter's own 20 included.
-WORKER_MILLISECONDS_MAX: Final = 250
-REQUEST_MILLISECONDS_MAX: Final = 400
+# The promise is 250 and 400; these are what is reached, so that it is noticed if something is lost.
+WORKER_MILLISECONDS_MAX: Final = 200
+REQUEST_MILLISECONDS_MAX: Final = 360
 ANSWERS_REQUESTS: Final = frozenset({
     "AdminApiFunction", "ConsoleFunction", "PayPageFunction", "AutopayWebhookFunction",
     "RehearsalRunFunction",  # which reads patches of settings as the API does
