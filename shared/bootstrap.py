@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 REMEMBERED = timedelta(days=14)  # as long as SQS keeps a dead letter
 
 _installed: Ports | None = None
+_rehearsed = False
 
 
 def ports() -> Ports:
@@ -50,8 +51,13 @@ def ports() -> Ports:
 
 
 def ports_for_batch() -> Ports:
-    """The same, with a store that remembers what it reads: for one batch of messages, and no longer."""
+    """The same, with a store that remembers what it reads: for one batch of messages, and no longer.
+
+    A rehearsal's store is memory: there are no calls to be saved.
+    """
     once = ports()
+    if _rehearsed:
+        return once
     return replace(once, store=ReadAhead(once.store))
 
 
@@ -142,7 +148,7 @@ def copied(records: Sequence[Any], outcomes: Mapping[str, str], at: datetime, qu
     ports = Ports(
         store=store, clock=clock, ids=notes.RehearsedIds(), queue=queue, dead_letters=notes.NoDeadLetters(),
         gateway=gateway, mailer=mailer, files=notes.RehearsedFiles(), bus=notes.NotingBus(),
-        webhooks=MemoryWebhookSender(),
+        webhooks=MemoryWebhookSender(), words_wanted=mailer.words_wanted,
     )  # fmt: skip
     return Copy(ports, clock, queue, mailer)
 
@@ -150,14 +156,14 @@ def copied(records: Sequence[Any], outcomes: Mapping[str, str], at: datetime, qu
 @contextmanager
 def rehearsing(copy: Copy) -> Iterator[None]:
     """Handlers get the copy's ports and nobody hears what they count or log; then all is as it was."""
-    global _installed
+    global _installed, _rehearsed
     before = _installed
-    _installed = copy.ports
+    _installed, _rehearsed = copy.ports, True
     try:
         with observability.unheard():
             yield
     finally:
-        _installed = before
+        _installed, _rehearsed = before, False
 
 
 def _sign_in(config: Config) -> SignIn | None:

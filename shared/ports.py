@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
-from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from shared.domain.account_summary import SummarySchedule
 from shared.domain.audit import AuditEntry
@@ -147,14 +148,15 @@ class Store(Protocol):
         """
 
 
-@runtime_checkable
-class LooksAhead(Protocol):
+class LooksAhead(ABC):  # whether a store is one is asked for each charge and mail, and of protocols that is dear
     """A store that remembers what it has read, for one batch of work (shared/storage/read_ahead.py)."""
 
+    @abstractmethod
     def ahead(self, keys: Sequence[Key]) -> None:
         """These will be read: read together those that it does not know yet."""
 
     @property
+    @abstractmethod
     def afresh(self) -> Store:
         """The store itself, for those who have to know what is there at this moment."""
 
@@ -430,6 +432,10 @@ class SignIn(Protocol):
         """Where signing out leads, for that page to forget too; None where there is no such page."""
 
 
+def _always(kind: str) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Everything a use case may touch. Made in shared/bootstrap.py; tests make their own."""
@@ -447,3 +453,4 @@ class Ports:
     pay_url: Callable[[str], str] = "/pay/{}".format  # where the page of a pay link is, by its token
     pace: Pace = field(default_factory=Unpaced)
     sign_in: SignIn | None = None  # None: nobody can sign in to the console
+    words_wanted: Callable[[str], bool] = _always  # whether the next mail of a kind is to be written out

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -25,7 +26,12 @@ M = TypeVar("M", bound=Message)
 
 def read(body: str, kinds: Any) -> Any:
     """The message in a queue record; `kinds` is the class, or the union of classes, that its queue carries."""
-    return msgspec.json.decode(body, type=kinds)
+    return _decoder(kinds).decode(body)
+
+
+@cache  # making one of a union takes longer than reading a message
+def _decoder(kinds: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kinds)
 
 
 def readable(event: Mapping[str, Any], kind: type[M]) -> list[M]:

@@ -7,13 +7,13 @@ contract. So it does not matter how late or how often it happens: nothing is bil
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from itertools import groupby
 from typing import Final
 
 from shared.domain.calendar import Period
 from shared.domain.contract import BilledPeriod, Billing, ChargeProgress, Contract, Segment
+from shared.domain.copies import replace
 from shared.domain.metering import Step, UsageLookup, late_due, late_steps, usage_step
 from shared.domain.progress import (
     billed_by,

@@ -71,6 +71,7 @@ def _zone(name: str) -> ZoneInfo:
         raise UnknownTimezone(name) from unreadable
 
 
+@lru_cache(maxsize=4_096)  # a batch of work asks for the same few instants again and again
 def local_date(instant: datetime, timezone: str) -> date:
     """The date there at that instant. Raises UnknownTimezone, ValueError on a naive instant. PRODUCT 1."""
     return _local(instant, timezone).date()

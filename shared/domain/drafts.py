@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 
 from shared.domain.billing import PERIODS_CAUGHT_UP_MAX, Due, apply_billing, due
 from shared.domain.contract import Contract
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.errors import Refused
 from shared.domain.ids import derive_id

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
+from shared.domain.copies import replace
 from shared.domain.errors import Refused
 from shared.domain.money import percent_of
 from shared.domain.values import dataclass

@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -99,6 +100,7 @@ def parse_minor(text: str, currency: str) -> int:
     return -minor if sign else minor
 
 
+@lru_cache(maxsize=1_024)  # the few amounts of policies, asked for with each invoice
 def minor_in(text: str, currency: str) -> int:
     """An amount that is stated once for customers of several currencies, in one of them: "0.50" JPY is 1.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 
 from shared.domain.collection import CollectionState, seen_of
 from shared.domain.collection_facts import Facts, above_threshold, chasable, due
+from shared.domain.copies import replace
 from shared.domain.customer import Service
 from shared.domain.fee_plan import fee_dates, fees_due
 from shared.domain.invoice import Invoice

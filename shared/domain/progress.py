@@ -10,13 +10,13 @@ which says that inv_a billed the whole of January at 100.00 and inv_b then corre
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 
 from shared.domain.calendar import Period
 from shared.domain.contract import PERIODS_KEPT, BilledPeriod, Billing, ChargeProgress, Contract, Segment
+from shared.domain.copies import replace
 from shared.domain.errors import Refused
 from shared.domain.service import NEVER, Timeline, joined, without
 

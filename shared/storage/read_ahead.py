@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
-from shared.ports import Change, Check, Key, Remove, Save, Store
+from shared.ports import Change, Check, Key, LooksAhead, Remove, Save, Store
 from shared.storage.records import keys_of, with_version
 from shared.storage.within import StoreWithin
 
@@ -19,8 +19,8 @@ E = TypeVar("E")
 KNOWN_MAX = 10_000  # records remembered; what is more is read when it is needed
 
 
-class ReadAhead(StoreWithin):
-    """Implements shared.ports.Store and LooksAhead."""
+class ReadAhead(StoreWithin, LooksAhead):
+    """Implements shared.ports.Store."""
 
     def __init__(self, inner: Store) -> None:
         super().__init__(inner)

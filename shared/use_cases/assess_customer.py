@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
@@ -12,6 +11,7 @@ from shared.domain.account_event import AccountEvent
 from shared.domain.collection import CollectionState
 from shared.domain.collection_facts import Facts
 from shared.domain.contract import Contract
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice
 from shared.domain.late_fees import Fee
@@ -113,6 +113,8 @@ def _first(facts: Facts, missed: date | None, on: date) -> date:
 
 def _apply(found: Sequence[Evaluation], facts: Facts, ports: Ports) -> Assessed | None:
     """Write down what the evaluations of a customer's days call for; None if there were too many fees for one go."""
+    if _nothing_to_do(found, facts, ports):
+        return Assessed(found[-1].tier)
     fees = [fee for f in found for fee in f.fees]
     if len(fees) > FEES_PER_COMMIT:
         _charge_first(fees[:FEES_PER_COMMIT], facts.customer, facts.settings, ports)
@@ -130,6 +132,16 @@ def _apply(found: Sequence[Evaluation], facts: Facts, ports: Ports) -> Assessed 
     told = [k for k in kinds if k.startswith("past_due_")]
     changed = plan.state.step if plan.state.step != facts.state.step else None
     return Assessed(found[-1].tier, told[-1] if told else None, False, kinds, len(fees), changed)
+
+
+def _nothing_to_do(found: Sequence[Evaluation], facts: Facts, ports: Ports) -> bool:
+    """Neither to be done nor to be remembered: so it is on most days for those who are only reminded, or suspended."""
+    before, last = facts.state, found[-1]
+    if any(f.calls_for_something(before.step) for f in found) or facts.customer.service != before.step or before.asked:
+        return False
+    if last.state != before and replace(last.state, assessed_on=before.assessed_on) != before:
+        return False
+    return before.step != "suspended" or not serving(contracts_of(facts.customer.id, ports), "suspended", last.on)
 
 
 def _charge_first(fees: Sequence[Fee], customer: Customer, settings: Settings, ports: Ports) -> None:

@@ -6,12 +6,12 @@ Nothing is counted or believed from an index here: the invoice knows its last at
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, datetime
 
 from shared.contracts.messages import RetryCharge
 from shared.domain.autopay import RULES_MAX
 from shared.domain.card import CardUse
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.errors import Refused
 from shared.domain.ids import shard_of
@@ -169,6 +169,8 @@ def _choose(read: Read, run: PaymentRun, again: bool, ports: Ports) -> Choice:
 
 def _spent(invoice: Invoice, run: PaymentRun, ports: Ports) -> frozenset[str]:
     """The methods not to try on the invoice: declined for good, or declined in this run."""
+    if not invoice.attempts:
+        return frozenset()
     declined = (a for a in attempts_of(invoice, ports) if a.status == "declined")
     return frozenset(a.payment_method_id or "" for a in declined if a.hard or a.run_id == run.id)
 

@@ -31,6 +31,7 @@ from shared.use_cases.unsubscribe import KINDS as UNSUBSCRIBABLE
 
 PAST_DUE_KINDS = ("past_due_1", "past_due_2", "past_due_3")
 ATTACHED_BYTES_MAX = 5_000_000  # of a PDF: 7 MB in a mail. SES takes 40, but many mailboxes nothing above 10
+UNWRITTEN = RenderedMail("", "", "")
 ABOUT_MAX = 90  # invoices watched in the claim of a notice, the oldest due: a transaction holds 100 changes
 
 
@@ -225,8 +226,11 @@ def _said(
 ) -> Composed:  # fmt: skip
     """The mail in its template's words, with a pay link of its own if these name one.
 
-    `linked` is an invoice's PDF by its name and the invoice's id: it is linked to, whatever the template says.
+    `linked` is an invoice's PDF by its name and the invoice's id: it is linked to, whatever the template says. Where
+    nobody reads mails, in a rehearsal, most are not written.
     """
+    if not ports.words_wanted(notice.kind):
+        return Composed(UNWRITTEN, attachments, about)
     token, link = new_link(customer, settings, ports)
     url = ports.pay_url(token)
     mail = mail_of(notice, {**data, "pay_url": url}, customer.speaks(settings), settings, ports)

@@ -17,8 +17,10 @@ def choose_new(invoice: Invoice, ports: Ports, on: date) -> Choice | None:
     A method is new if it came after the last attempt, or if the rules were changed since and name one that was never
     tried. Once it has been tried it is not new any more. What was refunded stays outside autopay.
     """
+    if invoice.refunded_minor or not _other_than_at_posting(invoice, ports):
+        return None
     tried = [a for a in attempts_of(invoice, ports) if a.status != "failed"]
-    if not tried or invoice.refunded_minor:
+    if not tried:
         return None
     since, before = tried[-1].at, {a.payment_method_id or "" for a in tried}
     listed = saved_list(invoice.customer_id, ports)
@@ -30,3 +32,14 @@ def choose_new(invoice: Invoice, ports: Ports, on: date) -> Choice | None:
             return None
     choice = choose_payer(invoice, ports, on, before)
     return choice if choice.method is not None else None
+
+
+def _other_than_at_posting(invoice: Invoice, ports: Ports) -> bool:
+    """Whether a method came, or the rules were changed, since the invoice was posted, so before any attempt on it."""
+    if invoice.posted_at is None:
+        return True
+    listed = saved_list(invoice.customer_id, ports)
+    if listed is not None and listed.changed_at is not None and listed.changed_at >= invoice.posted_at:
+        return True
+    came = (m.created_at for m in methods_of(invoice.customer_id, ports))
+    return any(at is not None and at >= invoice.posted_at for at in came)

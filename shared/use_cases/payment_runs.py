@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Literal
@@ -11,6 +10,7 @@ from typing import Literal
 from shared import ports as p
 from shared.contracts.messages import ChargeInvoices, SelectInvoices
 from shared.domain.calendar import local_date, parse_cron, start_of_day
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.errors import DomainError, Invalid, NotFound
 from shared.domain.ids import SHARDS, derive_id, shard_of

@@ -7,12 +7,13 @@ together or not at all, and a draft that cannot be posted is set aside without u
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import date, datetime, timedelta
 
 from shared import ports as p
 from shared.contracts.messages import PlanPosting, PostDrafts, RenderInvoice
 from shared.domain.calendar import local_date
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.errors import DomainError, NotFound, Refused
 from shared.domain.invoice import Invoice

@@ -12,11 +12,11 @@ today, or not from this sender, waits for an hour at a time, however long that l
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
 from shared.contracts.messages import RenderInvoice, SendNotice
+from shared.domain.copies import replace
 from shared.domain.ids import derive_id, shard_of
 from shared.domain.notice import Notice
 from shared.domain.settings import Settings

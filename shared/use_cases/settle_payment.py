@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 
 from shared.domain.card import CardUse
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.errors import NotFound
 from shared.domain.ids import derive_id

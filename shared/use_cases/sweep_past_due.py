@@ -135,7 +135,8 @@ def _sweep_of(at: datetime, after: datetime, settings: Settings, ports: Ports) -
     classes = all_classes(ports)
     mail = settings.automations.past_due.enabled
     acts = mail or any(t.actions for t in settings.automations.past_due.triggers) or any(map(collects, classes))
-    first, last = (after + WESTMOST).date(), (at + EASTMOST).date()
+    # What day is looked at is told by assess_customer: the one after the last sweep's, wherever the customer is.
+    first, last = min((after + WESTMOST).date() + A_DAY, (at + WESTMOST).date()), (at + EASTMOST).date()
     span = range(min((last - first).days, OCCURRENCES_MAX) + 1)
     days = {d for c in classes for policy in (c.regular, c.out_of_turn) for d in policy.reminders_before_due}
     reminded = {str(last - timedelta(days=n) + timedelta(days=d)) for n in span for d in days} if mail else set()
