@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from datetime import UTC, date, datetime, timedelta
 
@@ -47,16 +48,21 @@ def fill(store):
 def test_every_page_but_the_reports_takes_at_most_100_ms_of_cpu(wiring):
     with LocalCloud("memory", NOW, wiring=wiring) as cloud:
         fill(cloud.ports.store)
-        console = Console(World(cloud))
+        world = World(cloud)
+        contract, console = world.contract("cus_7"), Console(world)
+        gc.freeze()  # the collector would count all that the world holds towards some page
         slow = {}
         for path in (
             "", "/runs", "/runs/brn_big", "/runs/brn_big/progress", "/invoices/inv_d7", "/customers",
             "/customers?query=9999", "/customers/cus_7", "/customers/cus_7/timeline", "/customers/cus_7/autopay",
-            "/past-due", "/settings", "/templates/past_due_1", "/audit",
+            "/past-due", "/settings", "/templates/past_due_1", "/audit", "/classes", "/classes/cls_standard",
+            f"/contracts/{contract}", "/customers/cus_7/contracts/new", "/invoices/inv_d7/edit", "/payment-runs",
+            "/triggers", "/webhooks", "/templates",
         ):  # fmt: skip
             console.get(f"/console{path}")
             began = time.process_time()
             assert console.get(f"/console{path}").status == 200
             if (taken := time.process_time() - began) > CPU_SECONDS_MAX:
                 slow[path] = round(taken, 3)
+        gc.unfreeze()
         assert slow == {}
