@@ -51,14 +51,17 @@ def ports() -> Ports:
 
 
 def ports_for_batch() -> Ports:
-    """The same, with a store that remembers what it reads: for one batch of messages, and no longer.
+    """The same for one batch of messages, and no longer: what is read is remembered, and work goes side by side.
 
     A rehearsal's store is memory: there are no calls to be saved.
     """
     once = ports()
     if _rehearsed:
         return once
-    return replace(once, store=ReadAhead(once.store))
+    from shared.storage.abreast import Correlation, SideBySide  # what answers requests starts without it
+
+    abreast = SideBySide(Correlation(observability.correlation, observability.correlate))
+    return replace(once, store=ReadAhead(once.store), abreast=abreast)
 
 
 def install(replacement: Ports) -> None:

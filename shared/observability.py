@@ -110,6 +110,11 @@ def correlation() -> str | None:
     return logger.get_correlation_id()
 
 
+def correlate(began: str | None) -> None:
+    """Go on with the work that began with this."""
+    logger.set_correlation_id(began)
+
+
 def count(name: str, by: int = 1) -> None:
     """Add to a metric of this invocation; published at its end."""
     _counts[name] = _counts.get(name, 0) + by

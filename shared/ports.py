@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -23,6 +23,8 @@ from shared.domain.values import dataclass
 from shared.domain.webhook import WebhookDelivery
 
 E = TypeVar("E")
+R = TypeVar("R")
+T = TypeVar("T")
 
 PAGE_LIMIT = 200  # records per page wherever nothing else is said
 TRANSACTION_MAX = 100  # changes per transaction: DynamoDB's limit
@@ -155,10 +157,29 @@ class LooksAhead(ABC):  # whether a store is one is asked for each charge and ma
     def ahead(self, keys: Sequence[Key]) -> None:
         """These will be read: read together those that it does not know yet."""
 
+    @abstractmethod
+    def knows(self, keys: Sequence[Key]) -> bool:
+        """Whether it remembers all of them, so that reading them costs nothing."""
+
     @property
     @abstractmethod
     def afresh(self) -> Store:
         """The store itself, for those who have to know what is there at this moment."""
+
+
+Commit = tuple[Change, ...]  # of one transaction
+Failures = list[Exception | None]  # of several: what each raised
+
+
+class CommitsEach(ABC):
+    """A store that writes transactions which have nothing to do with each other in fewer calls."""
+
+    @abstractmethod
+    def commit_each(self, commits: Sequence[Commit]) -> Failures:
+        """As if each was given to `commit` by itself, in this order; what each of them would have raised.
+
+        A caller that dies in the middle leaves some done and others not.
+        """
 
 
 # Sharded indexes have partitions "0" … "7" (shard_of the owner); see SHARDS.
@@ -419,6 +440,31 @@ class WebhookSender(Protocol):
         """One attempt of bounded length. Redirects are answers like any other."""
 
 
+class Abreast(Protocol):
+    """Does the same work for several things, so that what they read, write and send takes fewer calls."""
+
+    def each(
+        self, work: Callable[[T, Ports], R], things: Sequence[T], ports: Ports,
+        lane: Callable[[T], Hashable] | None = None,
+    ) -> list[R]:  # fmt: skip
+        """What the work comes to for each thing. It is given ports of its own and may not talk to the others.
+
+        Each write is a transaction by itself, as ever; but the works take turns, so there is time between one's calls.
+        Things of the same `lane`, which would only be in each other's way, are worked on one after another. If any work
+        raises, the others go on to their ends and then the first error is raised.
+        """
+
+
+class InTurn:
+    """Implements Abreast where no call is to be saved: one after another."""
+
+    def each(
+        self, work: Callable[[T, Ports], R], things: Sequence[T], ports: Ports,
+        lane: Callable[[T], Hashable] | None = None,
+    ) -> list[R]:  # fmt: skip
+        return [work(thing, ports) for thing in things]
+
+
 class SignIn(Protocol):
     """Where people sign in to the console."""
 
@@ -452,5 +498,6 @@ class Ports:
     webhooks: WebhookSender
     pay_url: Callable[[str], str] = "/pay/{}".format  # where the page of a pay link is, by its token
     pace: Pace = field(default_factory=Unpaced)
+    abreast: Abreast = field(default_factory=InTurn)
     sign_in: SignIn | None = None  # None: nobody can sign in to the console
     words_wanted: Callable[[str], bool] = _always  # whether the next mail of a kind is to be written out

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from shared.bootstrap import ports_for_batch
 from shared.contracts.messages import MakePrintBatch, RenderInvoice, read, readable
 from shared.observability import observed, report
 from shared.ports import Ports
-from shared.queue_batches import BatchAnswer, QueueRecord, handle_batch
+from shared.queue_batches import BatchAnswer, QueueRecord, handle_abreast
 from shared.use_cases.look_ahead import ahead_of_documents
 from shared.use_cases.print_batch import make_print_batch
 from shared.use_cases.render_document import render_document
@@ -29,4 +28,4 @@ def render(record: QueueRecord, ports: Ports) -> None:
 def lambda_handler(event: dict[str, Any], context: Any) -> BatchAnswer:
     ports = ports_for_batch()
     ahead_of_documents([m.invoice_id for m in readable(event, RenderInvoice)], ports)
-    return handle_batch(event, context, partial(render, ports=ports))
+    return handle_abreast(event, context, render, ports)

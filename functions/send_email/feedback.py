@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from shared.bootstrap import ports_for_batch
 from shared.observability import observed, report
 from shared.ports import Ports
-from shared.queue_batches import BatchAnswer, QueueRecord, handle_batch
+from shared.queue_batches import BatchAnswer, QueueRecord, handle_abreast
 from shared.use_cases.look_ahead import ahead_of_mail_events
 from shared.use_cases.mail_feedback import MailEvent, MailKind, take_mail_event
 
@@ -73,4 +72,4 @@ def _noticed(event: dict[str, Any]) -> Iterator[str]:
 def lambda_handler(event: dict[str, Any], context: Any) -> BatchAnswer:
     ports = ports_for_batch()
     ahead_of_mail_events(list(_noticed(event)), ports)
-    return handle_batch(event, context, partial(take, ports=ports))
+    return handle_abreast(event, context, take, ports)

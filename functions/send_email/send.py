@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from shared.bootstrap import ports_for_batch
 from shared.contracts.messages import SendNotice, read, readable
 from shared.observability import observed, report
 from shared.ports import Ports
-from shared.queue_batches import BatchAnswer, QueueRecord, handle_batch
+from shared.queue_batches import BatchAnswer, QueueRecord, handle_abreast
 from shared.use_cases.look_ahead import ahead_of_notices
 from shared.use_cases.send_notice import send_notice
 
@@ -23,4 +22,4 @@ def send(record: QueueRecord, ports: Ports) -> None:
 def lambda_handler(event: dict[str, Any], context: Any) -> BatchAnswer:
     ports = ports_for_batch()
     ahead_of_notices([m.notice_id for m in readable(event, SendNotice)], ports)
-    return handle_batch(event, context, partial(send, ports=ports))
+    return handle_abreast(event, context, send, ports)

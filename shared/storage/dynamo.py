@@ -15,8 +15,11 @@ from shared.ports import (
     PAGE_LIMIT,
     Change,
     Check,
+    Commit,
+    CommitsEach,
     Conflict,
     Entry,
+    Failures,
     Index,
     Key,
     Page,
@@ -26,8 +29,10 @@ from shared.ports import (
 )
 from shared.storage.client import ATTEMPTS_MAX, Client, ConditionFailed, Contended
 from shared.storage.codec import Item, decode, encode, index_attributes, item_of, key_item
+from shared.storage.packing import Pack, Part, Request, places_of, requests_of
 from shared.storage.records import (
     check_within,
+    commit_alone,
     decode_cursor,
     encode_cursor,
     keys_of,
@@ -54,7 +59,7 @@ _IS_VERSION = "#v = :v"
 _KIND_OF_INDEX = {rule.index: kind for kind in KINDS for rule in kind.indexes}
 
 
-class DynamoStore:
+class DynamoStore(CommitsEach):
     """Implements shared.ports.Store. Opens no connection before the first call.
 
     `table_name` gives the name a table of the schema has in this deployment. `writer` tells processes apart, so that
@@ -188,25 +193,66 @@ class DynamoStore:
     # ---- writing --------------------------------------------------------------------------------
 
     def commit(self, *changes: Save[E] | Remove[E] | Check[E]) -> None:
-        plain = cast(tuple[Change, ...], changes)
-        keys = keys_of(plain)
-        if not keys:
+        part = self._prepared(cast(Commit, changes))
+        if not part.requests:
             return
-        tx, requests = self._requests(plain, keys)
         for attempt in range(CONTENDED_ATTEMPTS_MAX):
             try:
-                self._write(requests)
+                self._write(part.requests)
                 return
             except ConditionFailed as failure:
-                if _landed_before(failure, tx, plain):
+                conflict = _conflict(part, failure)
+                if conflict is None:
                     return
-                raise Conflict(tuple(sorted(failure.items))) from failure
+                raise conflict from failure
             except Contended:
                 if attempt == CONTENDED_ATTEMPTS_MAX - 1:
                     raise
-                self._pause(attempt, tx[attempt])
+                self._pause(attempt, part.tx[attempt])
 
-    def _write(self, requests: Sequence[dict[str, dict[str, Any]]]) -> None:
+    def commit_each(self, commits: Sequence[Commit]) -> Failures:
+        """Those of several changes go together, as many as a transaction holds. A single change goes alone: its units
+        count double in a transaction. What cannot go with the others goes alone, so none is in another's way.
+        """
+        results: Failures = [None] * len(commits)
+        pack = Pack()
+        for position, commit in enumerate(commits):
+            try:
+                part = self._prepared(commit, position)
+            except Exception as error:  # noqa: BLE001 - raised where it was asked for
+                results[position] = error
+                continue
+            if not pack.holds(part):
+                self._write_pack(pack, results)
+                pack = Pack()
+            pack.add(part)
+        self._write_pack(pack, results)
+        return results
+
+    def _write_pack(self, pack: Pack, results: Failures) -> None:
+        """Leaves out what fails and tries the rest again, until all is written, has failed or goes alone."""
+        alone = [part for part in pack.parts if len(part.requests) == 1]
+        together = [part for part in pack.parts if len(part.requests) > 1]
+        for attempt in range(CONTENDED_ATTEMPTS_MAX):
+            if len(together) < 2:
+                break
+            try:
+                self._client.call("TransactWriteItems", {"TransactItems": requests_of(together)})
+                together = []
+            except ConditionFailed as failure:
+                together = _left(together, failure, results)
+            except Contended:
+                self._pause(attempt, together[0].tx[attempt])
+            except Unavailable as error:
+                for part in together:
+                    results[part.position] = error
+                together = []
+            except Exception:  # noqa: BLE001 - a mistake in one of them: each finds out by itself
+                break
+        for part in sorted([*alone, *together], key=lambda part: part.position):
+            results[part.position] = commit_alone(self, part.changes)
+
+    def _write(self, requests: Sequence[Request]) -> None:
         """One change is a plain conditional write: a transaction costs twice the units."""
         ((verb, request),) = requests[0].items()
         if len(requests) == 1 and verb != "ConditionCheck":
@@ -214,9 +260,8 @@ class DynamoStore:
         else:
             self._client.call("TransactWriteItems", {"TransactItems": requests})
 
-    def _requests(
-        self, changes: tuple[Change, ...], keys: Sequence[Key]
-    ) -> tuple[bytes, Sequence[dict[str, dict[str, Any]]]]:
+    def _prepared(self, changes: Commit, position: int = 0) -> Part:
+        keys = keys_of(changes)
         digest = hashlib.sha256(self._writer)
         stored: _Stored = []
         for change, key in zip(changes, keys, strict=True):
@@ -228,7 +273,7 @@ class DynamoStore:
             digest.update(body)
             stored.append((entity, body))
         tx = digest.digest()[:TX_BYTES]
-        requests = []
+        requests: list[Request] = []
         for change, (cls, partition, sort), (entity, body) in zip(changes, keys, stored, strict=True):
             kind = kind_of(cls)
             request = self._conditional(kind, cast(Any, change.entity).version)
@@ -238,7 +283,7 @@ class DynamoStore:
             else:
                 request["Key"] = key_item(kind, partition, sort)
                 requests.append({"Delete" if isinstance(change, Remove) else "ConditionCheck": request})
-        return tx, requests
+        return Part(position, changes, keys, tx, requests, sum(len(body) for _, body in stored))
 
     def _conditional(self, kind: Kind, version: int) -> dict[str, Any]:
         request: dict[str, Any] = {
@@ -261,6 +306,26 @@ class DynamoStore:
         """Jitter comes from what is being done, which differs between those who meet: no dice in here."""
         longest = BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS) - 1)]
         self._sleep(longest * (1 + chance % 256 / 255) / 2)
+
+
+def _left(parts: Sequence[Part], failure: ConditionFailed, results: Failures) -> list[Part]:
+    """Those whose own conditions held; what came of the others goes into `results`."""
+    left: list[Part] = []
+    places = places_of(parts)
+    for part in parts:
+        own = {n: failure.items[places[key]] for n, key in enumerate(part.keys) if places[key] in failure.items}
+        if not own:
+            left.append(part)
+            continue
+        results[part.position] = _conflict(part, ConditionFailed(own, retried=failure.retried))
+    return left
+
+
+def _conflict(part: Part, failure: ConditionFailed) -> Conflict | None:
+    """None if what is in the way is our own write, whose answer was lost."""
+    if _landed_before(failure, part.tx, part.changes):
+        return None
+    return Conflict(tuple(sorted(failure.items)))
 
 
 def _landed_before(failure: ConditionFailed, tx: bytes, changes: tuple[Change, ...]) -> bool:

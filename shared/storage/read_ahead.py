@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
-from shared.ports import Change, Check, Key, LooksAhead, Remove, Save, Store
-from shared.storage.records import keys_of, with_version
+from shared.ports import Change, Check, Commit, CommitsEach, Failures, Key, LooksAhead, Remove, Save, Store
+from shared.storage.records import commit_each, keys_of, with_version
 from shared.storage.within import StoreWithin
 
 E = TypeVar("E")
@@ -19,7 +19,7 @@ E = TypeVar("E")
 KNOWN_MAX = 10_000  # records remembered; what is more is read when it is needed
 
 
-class ReadAhead(StoreWithin, LooksAhead):
+class ReadAhead(StoreWithin, LooksAhead, CommitsEach):
     """Implements shared.ports.Store."""
 
     def __init__(self, inner: Store) -> None:
@@ -30,6 +30,9 @@ class ReadAhead(StoreWithin, LooksAhead):
         unknown = [key for key in dict.fromkeys(keys) if key not in self._known]
         if unknown and len(self._known) + len(unknown) <= KNOWN_MAX:
             self._known.update(zip(unknown, self._inner.get_all(unknown), strict=True))
+
+    def knows(self, keys: Sequence[Key]) -> bool:
+        return all(key in self._known for key in keys)
 
     @property
     def afresh(self) -> Store:
@@ -58,7 +61,19 @@ class ReadAhead(StoreWithin, LooksAhead):
         except Exception:
             self._known.clear()
             raise
-        for change, key in zip(plain, keys_of(plain), strict=True):
+        self._wrote(plain)
+
+    def commit_each(self, commits: Sequence[Commit]) -> Failures:
+        failures = commit_each(self._inner, commits)
+        if any(failures):
+            self._known.clear()
+        for commit, failure in zip(commits, failures, strict=True):
+            if failure is None:
+                self._wrote(commit)
+        return failures
+
+    def _wrote(self, commit: Commit) -> None:
+        for change, key in zip(commit, keys_of(commit), strict=True):
             if key in self._known and not isinstance(change, Check):
                 entity: Any = change.entity
                 self._known[key] = with_version(entity, entity.version + 1) if isinstance(change, Save) else None

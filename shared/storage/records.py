@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Sequence
 from dataclasses import fields
 from functools import cache
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from shared.domain.audit import AuditEntry, AuditHead
 from shared.domain.copies import replace
 from shared.domain.errors import Invalid
-from shared.ports import COMMIT_MAX, Change, Key
+from shared.ports import COMMIT_MAX, Change, Commit, CommitsEach, Failures, Key, Store
 from shared.storage.schema import KIND_OF, IndexRule, Kind
 
 _AUDIT = (AuditEntry, AuditHead)  # COMMIT_MAX leaves room for one of each
@@ -60,6 +61,22 @@ def _key(entity: Any) -> Key:
     sort = kind.sort(entity)
     _check_key(cls, partition, kind.prefix + sort)
     return (cls, partition, sort)
+
+
+def commit_each(store: Store, commits: Sequence[Commit]) -> Failures:
+    """As CommitsEach says; one by one where the store knows no better."""
+    if isinstance(store, CommitsEach):
+        return store.commit_each(commits)
+    return [commit_alone(store, commit) for commit in commits]
+
+
+def commit_alone(store: Store, commit: Commit) -> Exception | None:
+    """What `commit` raises, as a value."""
+    try:
+        store.commit(*commit)
+    except Exception as error:  # noqa: BLE001 - raised where it was asked for
+        return error
+    return None
 
 
 def place_of(rule: IndexRule, entity: Any) -> tuple[str, str] | None:

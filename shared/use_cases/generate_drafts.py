@@ -38,7 +38,7 @@ def generate_drafts(run_id: str, number: int, ports: Ports) -> Generated | None:
         return None
     what = RunOf(run.id, run.as_of, settings_of(ports))
     ahead_of_billing(chunk.subjects, ports)
-    results = [_isolated(customer_id, what, ports) for customer_id in chunk.subjects]
+    results = ports.abreast.each(lambda customer_id, own: _isolated(customer_id, what, own), chunk.subjects, ports)
     failures = tuple(r for r in results if isinstance(r, Failure))
     generated = Generated(sum(r for r in results if isinstance(r, int)), failures)
     done = replace(chunk, done=True, version=0, failures=failures, drafts=generated.drafts)

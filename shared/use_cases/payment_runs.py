@@ -300,7 +300,10 @@ def charge_chunk(run_id: str, number: int, ports: Ports) -> tuple[Outcome, ...] 
         return None
     (chunk,) = found
     ahead_of_charges(chunk.subjects, ports)
-    outcomes = tuple(_charge_one(i, run, ports) for i in chunk.subjects)
+    owners = {i.id: i.customer_id for i in ports.store.get_many(Invoice, [(i, "") for i in chunk.subjects])}
+    outcomes = tuple(
+        ports.abreast.each(lambda i, own: _charge_one(i, run, own), chunk.subjects, ports, lane=owners.get)
+    )
     try:
         ports.store.commit(Remove(chunk), Save(replace(chunk, done=True, version=0, outcomes=outcomes)))
     except Conflict:

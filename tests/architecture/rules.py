@@ -25,7 +25,7 @@ INWARDS: dict[str, frozenset[str]] = {
     "shared.rendering": frozenset(),
     "shared.config": frozenset({"shared.domain"}),
     "shared.observability": frozenset({"shared.config", "shared.domain", "shared.ports"}),
-    "shared.queue_batches": frozenset({"shared.observability", "shared.domain"}),
+    "shared.queue_batches": frozenset({"shared.observability", "shared.domain", "shared.ports"}),
     "shared.bootstrap": frozenset(
         {
             "shared.config",
