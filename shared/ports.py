@@ -212,7 +212,7 @@ PAYMENTS_LATER = Index(
 PAYMENTS_UNRESOLVED = Index("payments_unresolved", Payment)  # sharded, those awaited; sort: next_check_at#id
 NOTICES = Index("notices", Notice)  # sharded by notice; sort: created_at#id
 NOTICES_BY_CUSTOMER = Index("notices_by_customer", Notice)  # sort: created_at#id
-NOTICES_BY_RUN = Index("notices_by_run", Notice)  # sort: status#id
+NOTICES_BY_RUN = Index("notices_by_run", Notice)  # by what became of it, not while it is pending; sort: status#id
 NOTICES_PENDING = Index("notices_pending", Notice)  # sharded; sort: retry_at or created_at#id
 BILL_RUNS = Index("bill_runs", BillRun)  # partition "all"; sort: created_at#id
 BILL_RUNS_ACTIVE = Index("bill_runs_active", BillRun)  # partition "all", pending, generating or posting; sort: due#id
@@ -499,5 +499,6 @@ class Ports:
     pay_url: Callable[[str], str] = "/pay/{}".format  # where the page of a pay link is, by its token
     pace: Pace = field(default_factory=Unpaced)
     abreast: Abreast = field(default_factory=InTurn)
+    gate: str | None = None  # whose copy of the settings' version a batch checks; None: each piece of work its own
     sign_in: SignIn | None = None  # None: nobody can sign in to the console
     words_wanted: Callable[[str], bool] = _always  # whether the next mail of a kind is to be written out

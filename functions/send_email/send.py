@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.bootstrap import ports_for_batch
 from shared.contracts.messages import SendNotice, read, readable
+from shared.domain.copies import replace
 from shared.observability import observed, report
 from shared.ports import Ports
 from shared.queue_batches import BatchAnswer, QueueRecord, handle_abreast
@@ -20,6 +21,7 @@ def send(record: QueueRecord, ports: Ports) -> None:
 
 @observed
 def lambda_handler(event: dict[str, Any], context: Any) -> BatchAnswer:
-    ports = ports_for_batch()
-    ahead_of_notices([m.notice_id for m in readable(event, SendNotice)], ports)
+    ids = [m.notice_id for m in readable(event, SendNotice)]
+    ports = replace(ports_for_batch(), gate=next(iter(ids), None))
+    ahead_of_notices(ids, ports)
     return handle_abreast(event, context, send, ports)

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextvars import copy_context
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from typing import Any, Final, Literal, TypeVar, cast
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
+from shared.domain.copies import replace
+from shared.domain.values import dataclass
 from shared.ports import (
     PAGE_LIMIT,
     Change,
@@ -37,8 +39,8 @@ E = TypeVar("E")
 R = TypeVar("R")
 T = TypeVar("T")
 
-What = Literal["read", "commit", "send"]
-ORDER: Final[tuple[What, ...]] = ("read", "commit", "send")  # reading first: it brings those behind up to the others
+What = Literal["read", "look", "commit", "send"]
+ORDER: Final[tuple[What, ...]] = ("read", "look", "commit", "send")  # reading brings up those that are behind
 
 
 @dataclass(slots=True)
@@ -195,6 +197,25 @@ def _read(store: Store, asked: Sequence[tuple[Any, ...]]) -> list[Any]:
     return [[found[key] for key in keys] for (keys,) in asked]
 
 
+def _look(store: Store, asked: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Pages cannot be had together; but many ask for the same one, as who hears of payments."""
+    found: dict[Hashable, Any] = {}
+    for args in asked:
+        if args not in found:
+            found[args] = _page(store, *args)
+    return [found[args] for args in asked]
+
+
+def _page(store: Store, listed: bool, *args: Any) -> Page[Any] | Exception:
+    try:
+        if listed:
+            return store.list(*args)
+        index, partition, prefix, last, after, limit, reverse = args
+        return store.find(index, partition, prefix=prefix, last=last, after=after, limit=limit, reverse=reverse)
+    except Exception as error:  # noqa: BLE001 - raised where it was asked for
+        return error
+
+
 def _commit(store: Store, asked: Sequence[tuple[Any, ...]]) -> list[Any]:
     return commit_each(store, [changes for (changes,) in asked])
 
@@ -207,6 +228,7 @@ def _send(queue: Queue, asked: Sequence[tuple[Any, ...]]) -> list[Any]:
 
 _SERVED: Final[dict[What, Callable[[Any, Sequence[tuple[Any, ...]]], list[Any]]]] = {
     "read": _read,
+    "look": _look,
     "commit": _commit,
     "send": _send,
 }
@@ -249,13 +271,17 @@ class _AskingStore(LooksAhead):
     def list(
         self, kind: type[E], partition: str, prefix: str = "", after: str | None = None, limit: int = PAGE_LIMIT
     ) -> Page[E]:
-        return self._inner.list(kind, partition, prefix, after, limit)
+        page: Page[E] = self._walk.ask("look", self._inner, True, kind, partition, prefix, after, limit)
+        return page
 
     def find(
         self, index: Index[E], partition: str, *, prefix: str = "", last: str | None = None,
         after: str | None = None, limit: int = PAGE_LIMIT, reverse: bool = False,
     ) -> Page[Entry]:  # fmt: skip
-        return self._inner.find(index, partition, prefix=prefix, last=last, after=after, limit=limit, reverse=reverse)
+        page: Page[Entry] = self._walk.ask(
+            "look", self._inner, False, index, partition, prefix, last, after, limit, reverse
+        )
+        return page
 
     def commit(self, *changes: Save[E] | Remove[E] | Check[E]) -> None:
         if changes:

@@ -5,9 +5,10 @@ make is made once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from shared.domain.values import dataclass
 from shared.ports import TRANSACTION_MAX, Check, Commit, Key
 
 PACK_BYTES_MAX = 2 * 1024 * 1024  # of bodies: half of what DynamoDB takes, since checked items count too

@@ -181,7 +181,8 @@ KINDS: tuple[Kind, ...] = (
     Kind(Notice, "notices", "notice", lambda e: e.id, indexes=(
         IndexRule(ports.NOTICES, lambda e: _shard(e.id), _created),
         IndexRule(ports.NOTICES_BY_CUSTOMER, lambda e: e.customer_id, _created),
-        IndexRule(ports.NOTICES_BY_RUN, lambda e: e.bill_run_id, lambda e: f"{e.status}#{e.id}"),
+        IndexRule(ports.NOTICES_BY_RUN, lambda e: e.bill_run_id if e.status != "pending" else None,
+                  lambda e: f"{e.status}#{e.id}"),
         IndexRule(ports.NOTICES_PENDING, lambda e: _shard(e.id) if e.status == "pending" else None,
                   lambda e: f"{_instant(e.retry_at or e.created_at)}#{e.id}"),
     )),

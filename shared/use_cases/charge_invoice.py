@@ -14,7 +14,6 @@ from shared.domain.card import CardUse
 from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.errors import Refused
-from shared.domain.ids import shard_of
 from shared.domain.invoice import Invoice
 from shared.domain.payment import ChargeOutcome, Payment, PaymentMethod, attempt_id
 from shared.domain.retry import RETRY_STALE, next_check
@@ -76,7 +75,7 @@ class Read:
 def read_for_charge(invoice_id: str, run: PaymentRun | None, ports: Ports) -> Read:
     """As it is now, with what a claim made on it must check."""
     scheduled = run is not None and run.scheduled_for is not None
-    gate = gate_of(ports, shard_of(invoice_id)) if scheduled else None  # before the settings
+    gate = gate_of(ports, invoice_id) if scheduled else None  # before the settings
     invoice = invoice_of(ports, invoice_id)
     return Read(invoice, customer_of(ports, invoice.customer_id), settings_of(ports), gate, ports.clock.now())
 
@@ -149,7 +148,7 @@ def _charge_once(
             attempt = open_attempt(read, choice.method, use, choice, run, ports)
         except Conflict:
             continue
-        return ChargeResult(settle(attempt.id, ports.gateway.charge(attempt), ports))
+        return ChargeResult(settle(attempt, ports.gateway.charge(attempt), ports))
     raise Unavailable(f"invoice {invoice_id} kept changing while it was charged")
 
 

@@ -62,7 +62,7 @@ def _settled(payment: Payment, ports: Ports) -> Heard:
         settle_refund(payment.id, refund.ordinal, outcome, ports, asked=True)
     else:
         retry_once_settled(payment, outcome, ports)
-        settle(payment.id, outcome, ports, asked=True)
+        settle(payment, outcome, ports, asked=True)
     return "settled"
 
 

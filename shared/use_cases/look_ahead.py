@@ -41,7 +41,7 @@ def ahead_of_notices(ids: Sequence[str], ports: Ports) -> None:
     store = ports.store
     if not isinstance(store, LooksAhead):
         return
-    store.ahead([*_gates(ids), *((Notice, id, "") for id in ids)])
+    store.ahead([*_gates(ids, ports), *((Notice, id, "") for id in ids)])
     notices = store.get_many(Notice, [(id, "") for id in ids])
     store.ahead([SETTINGS, *_each(Customer, (n.customer_id for n in notices)), *map(_subject, notices)])
     settings = settings_of(ports)
@@ -85,7 +85,7 @@ def ahead_of_charges(invoice_ids: Sequence[str], ports: Ports) -> None:
     store = ports.store
     if not isinstance(store, LooksAhead):
         return
-    store.ahead([*_gates(invoice_ids), *_each(Invoice, invoice_ids)])
+    store.ahead([*_gates(invoice_ids, ports), *_each(Invoice, invoice_ids)])
     invoices = store.get_many(Invoice, [(id, "") for id in invoice_ids])
     owners = list(dict.fromkeys(i.customer_id for i in invoices))
     attempts = _each(Payment, (attempt_id(i.id, i.attempts) for i in invoices if i.attempts))
@@ -106,8 +106,8 @@ def _those(kind: type[E], owners: Iterable[str], ports: Ports) -> list[E]:
     return ports.store.get_many(kind, [(owner, "") for owner in owners])
 
 
-def _gates(ids: Iterable[str]) -> Iterator[Key]:
-    return ((SettingsGate, f"gate{shard_of(id)}", "") for id in ids)
+def _gates(ids: Iterable[str], ports: Ports) -> Iterator[Key]:
+    return ((SettingsGate, f"gate{shard_of(ports.gate or id)}", "") for id in ids)
 
 
 def _each(kind: type[object], ids: Iterable[str]) -> list[Key]:

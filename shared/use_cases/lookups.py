@@ -26,8 +26,12 @@ def settings_of(ports: Ports) -> Settings:
     return ports.store.get(Settings, "settings") or Settings()
 
 
-def gate_of(ports: Ports, shard: int) -> SettingsGate:
-    """Read before the settings and checked in a claim's transaction: the claim fails if they changed since."""
+def gate_of(ports: Ports, id: str) -> SettingsGate:
+    """Read before the settings and checked in a claim's transaction: the claim fails if they changed since.
+
+    There are several copies, so that claims by different workers seldom meet. Those of a batch share one.
+    """
+    shard = shard_of(ports.gate or id)
     return ports.store.get(SettingsGate, f"gate{shard}") or SettingsGate(shard)
 
 

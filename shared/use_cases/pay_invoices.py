@@ -142,7 +142,7 @@ def _charge(asked: Asked, submission: Submission, ports: Ports) -> Reason | None
             attempt = open_attempt(read, method, use, Choice(method), None, ports, submission.id)
         except Conflict:
             continue
-        settle(attempt.id, ports.gateway.charge(attempt), ports)
+        settle(attempt, ports.gateway.charge(attempt), ports)
         return None
     raise Unavailable(f"invoice {asked.invoice_id} kept changing while it was charged")
 

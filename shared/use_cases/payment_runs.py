@@ -299,6 +299,7 @@ def charge_chunk(run_id: str, number: int, ports: Ports) -> tuple[Outcome, ...] 
         finish_run(run_id, ports)
         return None
     (chunk,) = found
+    ports = replace(ports, gate=f"{run_id}{number}")
     ahead_of_charges(chunk.subjects, ports)
     owners = {i.id: i.customer_id for i in ports.store.get_many(Invoice, [(i, "") for i in chunk.subjects])}
     outcomes = tuple(

@@ -37,7 +37,7 @@ def _ask(payment: Payment, wrong: list[Exception], ports: Ports) -> str:
             return f"refund_{reconcile_refund(payment, ports).refunds[-1].status}"
         outcome = ports.gateway.look_up(payment)
         retry_once_settled(payment, outcome, ports)
-        settled = settle(payment.id, outcome, ports, asked=True)
+        settled = settle(payment, outcome, ports, asked=True)
     except Unavailable:
         return "left_for_later"
     except Exception as error:  # noqa: BLE001 - raised by the caller, after everybody else's turn

@@ -17,7 +17,7 @@ from typing import Literal
 
 from shared.contracts.messages import RenderInvoice, SendNotice
 from shared.domain.copies import replace
-from shared.domain.ids import derive_id, shard_of
+from shared.domain.ids import derive_id
 from shared.domain.notice import Notice
 from shared.domain.settings import Settings
 from shared.domain.task import Task
@@ -68,7 +68,7 @@ def _send(notice: Notice, ports: Ports) -> Sending:
     now = ports.clock.now()
     if notice.retry_at is not None and now < notice.retry_at:
         return "waiting"  # a reminder from the sweep; the message that is to come at that time is on its way
-    gate = gate_of(ports, shard_of(notice.id))
+    gate = gate_of(ports, notice.id)
     settings, customer = settings_of(ports), customer_of(ports, notice.customer_id)
     composed = compose(notice, customer, settings, local_on(now, customer, settings), ports)
     if isinstance(composed, NotReady):
@@ -79,10 +79,6 @@ def _send(notice: Notice, ports: Ports) -> Sending:
         return "suppressed"
     if isinstance(composed, Unsayable):
         return _failed(notice, "notice_failed", composed.reason, ports)
-    try:
-        ports.pace.wait()
-    except (QuotaUsed, SenderRefused) as told:
-        return _held(notice, told, ports)
     claimed = replace(
         notice, claimed_at=ports.clock.now(), claim=ports.ids.new(""), attempts=notice.attempts + 1,
         to=customer.email, retry_at=None,
@@ -100,6 +96,7 @@ def _hand_over(notice: Notice, composed: Composed, settings: Settings, ports: Po
         unsubscribe_url=composed.unsubscribe_url,
     )  # fmt: skip
     try:
+        ports.pace.wait()
         message_id = ports.mailer.send(mail)
     except (QuotaUsed, SenderRefused) as told:
         return _held(replace(notice, claimed_at=None), told, ports)

@@ -25,17 +25,16 @@ from shared.use_cases.refresh_episode import refresh_episode
 Settlement = tuple[list[Change], Notice | None, Payment]
 
 
-def settle(payment_id: str, outcome: ChargeOutcome, ports: Ports, asked: bool = False) -> Payment:
-    """Write down what became of an attempt: payment, invoice, credit and notice in one transaction.
+def settle(attempt: Payment, outcome: ChargeOutcome, ports: Ports, asked: bool = False) -> Payment:
+    """Write down what became of an attempt, as the caller knows it: payment, invoice, credit and notice in one
+    transaction.
 
     Whoever learns of the outcome may call this, in any order and more than once: only the first has an effect. The one
     exception is a success after something else was believed: money that was taken is never forgotten. `asked` says
     that the outcome is an answer to a question, not to the charge itself.
     """
+    payment = attempt
     for _ in range(CONFLICT_RETRIES):
-        payment = ports.store.get(Payment, payment_id)
-        if payment is None:
-            raise NotFound("payment", payment_id)
         belied = payment.status in ("failed", "declined") and outcome.status == "succeeded"
         if not payment.unresolved and not belied:
             return payment
@@ -46,6 +45,7 @@ def settle(payment_id: str, outcome: ChargeOutcome, ports: Ports, asked: bool = 
         try:
             ports.store.commit(*changes, *map(Save, events))
         except Conflict:
+            payment = _as_it_is_now(attempt, ports)
             continue
         announce(ports, *(e.id for e in events))
         if notice is not None:
@@ -53,7 +53,14 @@ def settle(payment_id: str, outcome: ChargeOutcome, ports: Ports, asked: bool = 
         if settled.status == "succeeded":
             refresh_episode(settled.customer_id, ports)
         return replace(settled, version=payment.version + 1)
-    raise Unavailable(f"payment {payment_id} kept changing while it was settled")
+    raise Unavailable(f"payment {attempt.id} kept changing while it was settled")
+
+
+def _as_it_is_now(attempt: Payment, ports: Ports) -> Payment:
+    payment = ports.store.get(Payment, attempt.id)
+    if payment is None:
+        raise NotFound("payment", attempt.id)
+    return payment
 
 
 def _settlement(payment: Payment, outcome: ChargeOutcome, ports: Ports, asked: bool) -> Settlement:

@@ -21,7 +21,6 @@ from shared.domain.account_summary import (
 from shared.domain.calendar import local_date, start_of_day
 from shared.domain.customer import Customer, why_off
 from shared.domain.errors import Invalid
-from shared.domain.ids import shard_of
 from shared.domain.invoice import Invoice
 from shared.domain.money import format_minor
 from shared.domain.notice import Notice, notice_id
@@ -74,7 +73,7 @@ def summarize_account(customer_id: str, schedule_id: str, occurred_at: datetime,
     The notice, the mark and the checks of switches and settings are one transaction.
     """
     for _ in range(CONFLICT_RETRIES):
-        gate = gate_of(ports, shard_of(customer_id))
+        gate = gate_of(ports, customer_id)
         settings, customer = settings_of(ports), customer_of(ports, customer_id)
         if summarized_with(customer) != schedule_id:
             return "moved"

@@ -330,7 +330,7 @@ def test_a_success_that_comes_after_everyone_took_it_for_failed_is_not_forgotten
     charge_invoice(id, stage.ports, run=run)
     stage.advance(minutes=5)
     reconcile_payments(stage.ports)
-    settled = settle(attempt(stage, id).id, ChargeOutcome("succeeded", "ch_late"), stage.ports)
+    settled = settle(attempt(stage, id), ChargeOutcome("succeeded", "ch_late"), stage.ports)
     assert (settled.status, stage.invoice(id).residual_minor) == ("succeeded", 0)
     assert [t.kind for t in stage.every(Task)] == ["payment_contradiction"]
 
@@ -341,7 +341,7 @@ def test_money_that_comes_twice_after_all_becomes_credit(stage, run):
     stage.advance(minutes=5)
     reconcile_payments(stage.ports)
     charge_by_hand(id, stage.ports)
-    settle(attempt(stage, id, 1).id, ChargeOutcome("succeeded", "ch_late"), stage.ports)
+    settle(attempt(stage, id, 1), ChargeOutcome("succeeded", "ch_late"), stage.ports)
     assert stage.invoice(id).residual_minor == 0
     assert stage.get(CreditBalance, "cus_a", "USD").amount_minor == 100_00
 
@@ -351,7 +351,7 @@ def test_only_the_first_word_on_an_outcome_counts_unless_money_was_taken(stage, 
     id = owed(stage, "timeout_charged")
     charge_invoice(id, stage.ports, run=run)
     for outcome in (*outcomes, outcomes[1]):
-        settle(attempt(stage, id).id, ChargeOutcome(outcome), stage.ports)
+        settle(attempt(stage, id), ChargeOutcome(outcome), stage.ports)
     assert attempt(stage, id).status == outcomes[0]
 
 

@@ -28,7 +28,7 @@ from shared.domain.payment import Payment, PaymentMethod
 from shared.domain.rehearsal import Rehearsal
 from shared.domain.runs import BillRun, Chunk, PrintPart, part_sort
 from shared.domain.webhook import WebhookDelivery
-from shared.ports import BILL_RUNS, INVOICES_BY_RUN, NOTICES_BY_CUSTOMER, NOTICES_BY_RUN, PAYMENT_RUNS
+from shared.ports import BILL_RUNS, INVOICES_BY_RUN, NOTICES_BY_CUSTOMER, PAYMENT_RUNS
 from shared.storage.memory import MemoryStore
 from tests.integration.sample_world import NOW, make_sample_world
 
@@ -168,7 +168,7 @@ EFFECTS = {
     "auto_post/sweep/tick.json": lambda c: queued(c, "post") >= 2,
     "auto_post/post/plan_posting.json": lambda c: c.ports.store.list(Chunk, "brn_planning").items,
     "auto_post/post/post_drafts.json": lambda c: c.ports.store.get(Invoice, "inv_draft").status == "posted",
-    "auto_post/post/send_run.json": lambda c: c.ports.store.find(NOTICES_BY_RUN, "brn_posted").items,
+    "auto_post/post/send_run.json": lambda c: queued(c, "notice") == 1,
     "payment_run/plan/tick.json": lambda c: len(c.ports.store.find(PAYMENT_RUNS, "all").items) == 4,
     "autopay/charge/select_invoices.json": lambda c: c.ports.store.list(Chunk, "prn_selecting").items,
     "autopay/charge/charge_invoices.json": lambda c: c.ports.store.get(Invoice, "inv_due").residual_minor == 0,

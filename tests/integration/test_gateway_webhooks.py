@@ -125,7 +125,7 @@ def test_what_the_gateway_cannot_confirm_yet_is_left_to_its_time_and_heard_again
 
 def test_money_that_was_taken_for_what_had_failed_is_found_and_a_person_told(stage):
     payment = charged(stage, "timeout_charged")
-    settle(payment.id, ChargeOutcome("failed", code="not_processed"), stage.ports)
+    settle(payment, ChargeOutcome("failed", code="not_processed"), stage.ports)
     assert hear_gateway(*told(stage), stage.ports) == "settled"
     assert stage.get(Payment, payment.id).status == "succeeded"
     assert [task.kind for task in stage.every(Task)] == ["payment_contradiction"]

@@ -146,10 +146,10 @@ def test_a_refund_takes_back_credit_that_has_been_spent_from_where_it_was_spent(
     """The payment came twice, so it brought credit; that paid another invoice; now the gateway gave all of it back."""
     payment = charged(stage)
     second = charged(stage, 60_00)
-    settle(second.id, ChargeOutcome("succeeded"), stage.ports)
+    settle(second, ChargeOutcome("succeeded"), stage.ports)
     late = replace(second, id="pay_late", attempt=9, status="unknown", allocations=(), credited_minor=0, version=0)
     stage.save(late)
-    settle(late.id, ChargeOutcome("succeeded", second.gateway_id), stage.ports)
+    settle(late, ChargeOutcome("succeeded", second.gateway_id), stage.ports)
     assert credit_of(stage) == 60_00
     other = [stage.posted(total=25_00, due_on=TODAY), stage.posted(total=20_00, due_on=TODAY)]
     apply_credit("cus_a", "USD", stage.ports)

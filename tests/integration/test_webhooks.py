@@ -455,8 +455,8 @@ def test_charges_are_told_when_they_are_settled_and_never_before(stage):
     unknown = charge_invoice(invoice, stage.ports).payment
     stage.deliver("webhook")
     assert (unknown.status, len(heard(stage))) == ("unknown", 1)
-    settle(unknown.id, ChargeOutcome("succeeded", "ch_1"), stage.ports, asked=True)
-    settle(unknown.id, ChargeOutcome("succeeded", "ch_1"), stage.ports, asked=True)
+    settle(unknown, ChargeOutcome("succeeded", "ch_1"), stage.ports, asked=True)
+    settle(unknown, ChargeOutcome("succeeded", "ch_1"), stage.ports, asked=True)
     stage.deliver()
     assert heard(stage) == [("payment.failed", "100.00"), ("payment.succeeded", "100.00")]
 
