@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from shared.domain.customer import Customer
-from shared.ports import Conflict, InTurn, LooksAhead, Save, Unavailable
+from shared.ports import CommitsEach, Conflict, InTurn, LooksAhead, Save, Unavailable
 from shared.storage.abreast import Correlation, SideBySide
 from shared.storage.memory import MemoryStore
 from shared.storage.read_ahead import ReadAhead
@@ -17,7 +17,7 @@ from tests.integration.stage import Stage
 IDS = ["cus_1", "cus_2", "cus_3"]
 
 
-class Noting(MemoryStore):
+class Noting(MemoryStore, CommitsEach):
     def __init__(self):
         super().__init__()
         self.asked = []
