@@ -52,7 +52,7 @@ class _Ask:
     args: tuple[Any, ...]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True)
 class _Piece:
     """A piece of work on its way."""
 
@@ -142,7 +142,7 @@ class _Walk:
             asked = [piece.ask.what for piece in waiting if piece.ask]
             what = next((w for w in ORDER if w in asked), None)
             served = sorted((p for p in waiting if p.ask and p.ask.what == what), key=lambda p: p.position)
-            waiting = [p for p in waiting if p not in served]
+            waiting = [p for p in waiting if not p.ask or p.ask.what != what]
             self._serve(served)
             ready.extend(served)
 
