@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any, Final
 
 from functions.admin_api.calls import CSV_TYPE, Answer, Call, prefers
+from functions.admin_api.reports import whole
 from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_json import dumps, loads
-from shared.contracts.api_rehearsals import CSV_HEADER, RehearsalBody, csv_rows, rehearsal_json
-from shared.contracts.export_csv import text_of, written
-from shared.domain.errors import Refused, TooMuch
+from shared.contracts.api_rehearsals import RehearsalBody, rehearsal_json
+from shared.domain.errors import NotFound, Refused, TooMuch
 from shared.domain.rehearsal import Rehearsal
 from shared.ports import Ports
 from shared.use_cases.rehearsals import ask_for_rehearsal, rehearsal_of
 
 router = new_router()
 
+PARTS_MAX: Final = 1_000  # of a result as CSV
 ANSWER_BYTES_MAX: Final = 5 * 1024 * 1024  # Lambda answers with six at most
 
 
@@ -34,17 +35,20 @@ def post_rehearsal(call: Call[RehearsalBody]) -> Answer:
     return Answer(201, _shown(ask_for_rehearsal(asked, carry_out, call.ports), call.ports))
 
 
-@endpoint(router, "GET", "/v1/rehearsals/<rehearsal_id>", csv=True)
+@endpoint(router, "GET", "/v1/rehearsals/<rehearsal_id>", filters={"part": whole(1, PARTS_MAX)}, csv=True)
 def get_rehearsal(call: Call[Any], rehearsal_id: str) -> Answer:
-    """A rehearsal; once it is done, everything that would happen, or all of it as rows of CSV."""
+    """A rehearsal; once it is done, what would happen. As CSV all of it, in as many parts as `csv_parts` says."""
     asked = rehearsal_of(rehearsal_id, call.ports)
-    shown, vary = _shown(asked, call.ports), {"Vary": "Accept"}
+    vary = {"Vary": "Accept"}
     if not prefers(CSV_TYPE, call.accept):
-        return Answer(200, shown, headers=vary)
+        return Answer(200, _shown(asked, call.ports), headers=vary)
     if asked.status != "done":
         raise Refused("not_done", f"rehearsal {asked.id} is {asked.status}; there is nothing to list yet")
-    content = written([CSV_HEADER, *([text_of(cell) for cell in row] for row in csv_rows(shown))]).encode()
-    name = f'attachment; filename="rehearsal-{asked.id}.csv"'
+    part = call.query.get("part", 1)
+    content = call.ports.files.read(asked.file_key(f"{part}.csv"))
+    if content is None:
+        raise NotFound("part", str(part))
+    name = f'attachment; filename="rehearsal-{asked.id}-{part}.csv"'
     return Answer(200, content, f"{CSV_TYPE}; charset=utf-8", {"Content-Disposition": name, **vary})
 
 
@@ -53,7 +57,7 @@ def _text(patch: dict[str, Any] | None) -> str | None:
 
 
 def _shown(asked: Rehearsal, ports: Ports) -> dict[str, Any]:
-    content = ports.files.read(asked.result_key) if asked.status == "done" else None
+    content = ports.files.read(asked.file_key("json")) if asked.status == "done" else None
     if content is not None and len(content) > ANSWER_BYTES_MAX:
         raise TooMuch("the result is too large for one answer: rehearse fewer days")
     return rehearsal_json(asked, loads(content) if content is not None else None)

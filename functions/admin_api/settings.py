@@ -65,11 +65,14 @@ def patch_settings(call: Call[Any]) -> Answer:
 
 def _tomorrow(patch: dict[str, Any], call: Call[Any]) -> dict[str, Any]:
     """A picture changes nobody's day, and a copy could not find it."""
-    from functions.rehearsal.rehearse import rehearse  # with every handler there is: few requests need them
+    from functions.rehearsal.rehearse import (  # with every handler there is: few requests need them
+        rehearse,
+        result_json,
+    )
 
     business = {key: value for key, value in (patch.get("business") or {}).items() if key != "logo"}
     asked = Rehearsal("reh_tomorrow", days=1, settings=dumps({**patch, "business": business}))
-    return {"tomorrow": rehearse(asked, call.ports, TOMORROW_CUSTOMERS_MAX)["difference"]}
+    return {"tomorrow": result_json(rehearse(asked, call.ports, TOMORROW_CUSTOMERS_MAX))["difference"]}
 
 
 @endpoint(router, "GET", "/v1/settings/history", filters=PAGING)

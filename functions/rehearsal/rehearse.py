@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 from typing import Any, Final
 
 from functions.rehearsal.drive import SERVED, drive
 from shared.bootstrap import copied
 from shared.contracts.api_fields import FieldError, InvalidBody, harmless, identifier, refuse
-from shared.contracts.api_json import loads
+from shared.contracts.api_json import dumps, loads
 from shared.contracts.api_rehearsals import (
     CLASSES_MAX,
+    CSV_HEADER,
+    csv_rows,
     difference_json,
     patched_class,
     patched_settings,
     run_json,
 )
 from shared.contracts.api_settings import settings_tree
+from shared.contracts.export_csv import written
 from shared.domain.policy import CustomerClass
-from shared.domain.rehearsal import Rehearsal
+from shared.domain.rehearsal import Rehearsal, difference
 from shared.domain.settings import Settings
+from shared.domain.values import dataclass
 from shared.ports import Ports
 from shared.use_cases.change_settings import change_settings
 from shared.use_cases.classes import found_class, put_class
 from shared.use_cases.copy_records import copy_records
 from shared.use_cases.rehearsed import Known, Rehearsed, outcomes_of, read_rehearsed
 
+CSV_ROWS_MAX: Final = 20_000  # in one part: some 3 MB, and Lambda answers with six at most
 BY: Final = "rehearsal"  # who changed the settings of a copy
 
 
@@ -73,15 +79,46 @@ def _settings_edit(text: str) -> Callable[[Settings], Settings]:
     return lambda before: patched_settings(text, before)
 
 
-def rehearse(asked: Rehearsal, ports: Ports, customers_max: int) -> dict[str, Any]:
-    """The result: base, changed and difference. Reads the live store, and writes nothing anywhere."""
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """What both runs came to; `changed` is None where nothing was to be changed."""
+
+    base: Rehearsed
+    changed: Rehearsed | None
+
+
+def rehearse(asked: Rehearsal, ports: Ports, customers_max: int) -> Lived:
+    """Live through the days, once or twice. Reads the live store, and writes nothing anywhere."""
     records = copy_records(ports, customers_max).all
     base = rehearse_records(records, asked, ports, changed=False)
-    if not asked.compares:
-        return {"base": run_json(base), "changed": None, "difference": None}
-    changed = rehearse_records(records, asked, ports, changed=True)
-    apart = difference_json(base.happenings, changed.happenings)
-    return {"base": run_json(base), "changed": run_json(changed), "difference": apart}
+    return Lived(base, rehearse_records(records, asked, ports, changed=True) if asked.compares else None)
+
+
+def result_json(lived: Lived) -> dict[str, Any]:
+    """Base, changed and difference, each with its first items listed."""
+    base, changed = lived.base, lived.changed
+    return {
+        "base": run_json(base), "changed": run_json(changed) if changed else None,
+        "difference": difference_json(base.happenings, changed.happenings) if changed else None,
+    }  # fmt: skip
+
+
+def rows_of(lived: Lived) -> Iterator[list[str]]:
+    """Everything that happens in either run, and what is different, as rows of CSV under CSV_HEADER."""
+    base, changed = lived.base, lived.changed
+    yield from csv_rows("base", base.happenings, base.names)
+    if changed is not None:
+        yield from csv_rows("changed", changed.happenings, changed.names)
+        yield from csv_rows("difference", difference(base.happenings, changed.happenings), changed.names)
+
+
+def files_of(lived: Lived) -> dict[str, bytes]:
+    """What is kept of it, by the ends of the files' names: the answer, and all rows in parts that fit into one each."""
+    rows = rows_of(lived)
+    parts = [written([CSV_HEADER, *part]) for part in iter(lambda: list(islice(rows, CSV_ROWS_MAX)), [])]
+    parts = parts or [written([CSV_HEADER])]
+    result = dumps({**result_json(lived), "csv_parts": len(parts)}).encode()
+    return {"json": result, **{f"{n}.csv": part.encode() for n, part in enumerate(parts, start=1)}}
 
 
 def rehearse_records(records: Sequence[Any], asked: Rehearsal, live: Ports, *, changed: bool) -> Rehearsed:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.rehearsal.rehearse import rehearse
+from functions.rehearsal.rehearse import files_of, rehearse
 from shared.bootstrap import ports
-from shared.contracts.api_json import dumps
 from shared.contracts.messages import RunRehearsal, read
 from shared.domain.rehearsal import Rehearsal
 from shared.observability import observed, report
@@ -14,9 +13,9 @@ from shared.queue_batches import BatchAnswer, QueueRecord, handle_batch
 from shared.use_cases.rehearsals import customers_max, run_rehearsal
 
 
-def carry_out(asked: Rehearsal) -> bytes:
-    """The result as the bytes that are kept."""
-    return dumps(rehearse(asked, ports(), customers_max(asked))).encode()
+def carry_out(asked: Rehearsal) -> dict[str, bytes]:
+    """The result as the files that are kept."""
+    return files_of(rehearse(asked, ports(), customers_max(asked)))
 
 
 def run(record: QueueRecord) -> None:

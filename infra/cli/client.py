@@ -17,6 +17,8 @@ from infra.cli.outcome import Refused
 if TYPE_CHECKING:  # a command that talks to a server needs no local cloud
     from infra.local.app import LocalClient
 
+JSON: Final = "application/json"
+CSV: Final = "text/csv"
 URL_DEFAULT: Final = "http://127.0.0.1:8642"
 TOKEN_DEFAULT: Final = "local-admin"  # noqa: S105 - the fixed token of the local server, refused elsewhere
 TIMEOUT_SECONDS: Final = 60
@@ -48,7 +50,7 @@ class Answer:
 class Api(Protocol):
     """The admin API as an admin; a body of bytes is CSV. Raises Refused when there is no answer at all."""
 
-    def call(self, method: str, path: str, body: Any = None) -> Answer: ...
+    def call(self, method: str, path: str, body: Any = None, accept: str = JSON) -> Answer: ...
 
 
 def ask(api: Api, method: str, path: str, body: Any = None) -> Any:
@@ -102,12 +104,12 @@ class HttpApi:
             raise Refused(f"{url!r} has no valid port") from None
         self._base = parts.path.rstrip("/")
         self._url = url
-        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        self._headers = {"Authorization": f"Bearer {token}"}
 
-    def call(self, method: str, path: str, body: Any = None) -> Answer:
+    def call(self, method: str, path: str, body: Any = None, accept: str = JSON) -> Answer:
         payload = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         kind = "text/csv; charset=utf-8" if isinstance(body, bytes) else "application/json"
-        headers = self._headers | ({"Content-Type": kind} if payload is not None else {})
+        headers = self._headers | {"Accept": accept} | ({"Content-Type": kind} if payload is not None else {})
         for attempt in (1, 2):  # creates carry their own id, so that asking again does nothing twice
             try:
                 self._connection.request(method, self._base + path, payload, headers)
@@ -140,6 +142,6 @@ class LocalApi:
     def __init__(self, client: LocalClient) -> None:
         self._client = client
 
-    def call(self, method: str, path: str, body: Any = None) -> Answer:
-        status, headers, value = self._client.request(method, path, body)
+    def call(self, method: str, path: str, body: Any = None, accept: str = JSON) -> Answer:
+        status, headers, value = self._client.request(method, path, body, headers={"Accept": accept})
         return Answer(status, value, {name.lower(): text for name, text in headers.items()})

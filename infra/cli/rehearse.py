@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from infra.cli.client import Api, LocalApi, add_server_options, ask, server
+from infra.cli.client import CSV, Api, LocalApi, add_server_options, ask, server
 from infra.cli.loading import load
 from infra.cli.outcome import Refused, Subparsers, instant, whole
 from shared.contracts.import_csv import ColumnMap, Kind
@@ -52,6 +52,7 @@ def add_to(commands: Subparsers) -> None:
         help="read the tables that the environment names (ACCOUNTS_TABLE, …) and rehearse on this machine",
     )  # fmt: skip
     rehearse.add_argument("--at", type=instant, metavar="INSTANT", help="when an export is from (default: now)")
+    rehearse.add_argument("--csv", type=Path, metavar="FILE", help="write everything that would happen there, as CSV")
     rehearse.add_argument("--json", action="store_true", help="print everything as JSON")
     add_server_options(rehearse)
     rehearse.set_defaults(run=run)
@@ -64,14 +65,16 @@ def run(arguments: argparse.Namespace) -> None:
             body[name] = _json_of(file)
     if arguments.export is not None:
         with _exported(arguments.export, arguments.at or datetime.now(UTC)) as ports:
-            found = _here(body, ports)
+            found = _here(body, ports, arguments.csv)
     elif arguments.tables:
         from shared.bootstrap import ports as live  # opens no client before it is used
 
-        found = _here(body, live())
+        found = _here(body, live(), arguments.csv)
     else:
         with server(arguments) as api:
             found = asked_of(api, body)
+            if arguments.csv is not None:
+                _write(arguments.csv, _whole(found, api))
     if arguments.json:
         print(json.dumps(found))
     else:
@@ -92,9 +95,11 @@ def asked_of(api: Api, body: Mapping[str, Any], sleep: Callable[[float], None] =
     return found
 
 
-def _here(body: Mapping[str, Any], ports: Any) -> dict[str, Any]:
+def _here(body: Mapping[str, Any], ports: Any, csv: Path | None) -> dict[str, Any]:
     """The result, of a company of any size, computed by this process. Raises Refused."""
-    from functions.rehearsal.rehearse import check_changes, rehearse
+    from functions.rehearsal.rehearse import check_changes, rehearse, result_json, rows_of
+    from shared.contracts.api_rehearsals import CSV_HEADER
+    from shared.contracts.export_csv import written
     from shared.domain.errors import DomainError
     from shared.domain.rehearsal import Rehearsal
 
@@ -102,9 +107,29 @@ def _here(body: Mapping[str, Any], ports: Any) -> dict[str, Any]:
     asked = Rehearsal("reh_here", body["days"], settings=settings, classes=classes)
     try:
         check_changes(asked, ports)
-        return rehearse(asked, ports, CUSTOMERS_MAX)
+        lived = rehearse(asked, ports, CUSTOMERS_MAX)
     except DomainError as wrong:
         raise Refused(str(wrong)) from None
+    if csv is not None:
+        _write(csv, [written([CSV_HEADER, *rows_of(lived)]).encode()])
+    return result_json(lived)
+
+
+def _whole(found: Mapping[str, Any], api: Api) -> Iterator[bytes]:
+    """All rows of a rehearsal that a running Paidup has done, its header once."""
+    for part in range(1, found["csv_parts"] + 1):
+        answer = api.call("GET", f"/v1/rehearsals/{found['id']}?part={part}", accept=CSV)
+        if not answer.ok:
+            raise Refused(f"part {part} of the rows was answered with {answer.status}: {answer.words()}")
+        yield answer.body if part == 1 else answer.body.partition(b"\n")[2]
+
+
+def _write(file: Path, parts: Iterable[bytes]) -> None:
+    try:
+        with file.open("wb") as out:
+            out.writelines(parts)
+    except OSError as failed:
+        raise Refused(f"{file} cannot be written: {failed.strerror}") from None
 
 
 @contextmanager

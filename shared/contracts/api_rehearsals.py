@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, NotRequired
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -16,6 +16,7 @@ from shared.contracts.api_fields import Body, Instant, RehearsalId, read_body, r
 from shared.contracts.api_json import loads, merge_patch
 from shared.contracts.api_payments import money_json
 from shared.contracts.api_settings import read_settings, settings_tree
+from shared.contracts.export_csv import text_of
 from shared.domain.policy import CustomerClass
 from shared.domain.rehearsal import (
     CATEGORIES,
@@ -93,6 +94,7 @@ class CategoryAnswer(TypedDict):
     added: NotRequired[int]  # of a difference
     removed: NotRequired[int]
     partial: bool
+    truncated: int  # how many more there are than are listed
     items: list[dict[str, Any]]
 
 
@@ -134,6 +136,7 @@ class RehearsalAnswer(TypedDict):
     base: RunAnswer | None
     changed: RunAnswer | None
     difference: DifferenceAnswer | None
+    csv_parts: int | None  # as CSV it is whole: ?part=1 to this
 
 
 def rehearsal_json(asked: Rehearsal, result: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -145,7 +148,7 @@ def rehearsal_json(asked: Rehearsal, result: Mapping[str, Any] | None) -> dict[s
         "classes": loads(asked.classes) if asked.classes is not None else None, "reason": asked.reason,
         "created_at": rfc3339(asked.created_at), "created_by": asked.created_by,
         "finished_at": rfc3339(asked.finished_at),
-        **{part: found.get(part) for part in ("base", "changed", "difference")},
+        **{part: found.get(part) for part in ("base", "changed", "difference", "csv_parts")},
     }  # fmt: skip
 
 
@@ -178,7 +181,14 @@ def _category(category: Category, found: Sequence[Happening]) -> dict[str, Any]:
     sums = {_AMOUNTS[category]: _sums(category, found)} if category in _AMOUNTS else {}
     counts = dict(sorted(Counter(h.word for h in found).items()))
     items = [dict(h.shown) for h in found[:ITEMS_MAX]]
-    return {"count": len(found), "by": counts, **sums, "partial": len(found) > ITEMS_MAX, "items": items}
+    return {
+        "count": len(found),
+        "by": counts,
+        **sums,
+        "partial": len(found) > ITEMS_MAX,
+        "truncated": len(found) - len(items),
+        "items": items,
+    }
 
 
 def _changes(category: Category, found: Sequence[tuple[Change, Happening]]) -> dict[str, Any]:
@@ -187,7 +197,7 @@ def _changes(category: Category, found: Sequence[tuple[Change, Happening]]) -> d
     items = [{"change": change, **h.shown} for change, h in found[:ITEMS_MAX]]
     return {
         "count": len(found), "added": counts["added"], "removed": counts["removed"], "by": dict(sorted(words.items())),
-        "partial": len(found) > ITEMS_MAX, "items": items,
+        "partial": len(found) > ITEMS_MAX, "truncated": len(found) - len(items), "items": items,
     }  # fmt: skip
 
 
@@ -222,22 +232,20 @@ _WHAT: Final = {"invoices": "status", "charges": "status", "emails": "kind", "fe
 _DETAIL: Final = {"invoices": "due_on", "charges": "code", "emails": "subject", "fees": "due_on", "steps": "from"}
 
 
-def csv_rows(shown: Mapping[str, Any]) -> list[list[Any]]:
-    """A done rehearsal as rows under CSV_HEADER: every listed item of each run, then the difference."""
-    rows: list[list[Any]] = []
-    for part in ("base", "changed", "difference"):
-        run = shown[part]
-        names = {c["customer_id"]: c.get("name", "") for c in (run or {}).get("customers", ())}
-        for category in CATEGORIES if run else ():
-            rows += [_row(part, category, item, names) for item in run[category]["items"]]
-    return rows
+def csv_rows(
+    run: Part, found: Iterable[Happening] | Iterable[tuple[Change, Happening]], names: Mapping[str, str]
+) -> Iterator[list[str]]:
+    """All that happens in a run, or all that is different, as rows under CSV_HEADER."""
+    for each in found:
+        change, happening = each if isinstance(each, tuple) else (None, each)
+        yield [text_of(cell) for cell in _row(run, change, happening, names)]
 
 
-def _row(part: str, category: Category, item: Mapping[str, Any], names: Mapping[str, str]) -> list[Any]:
-    owner = item["customer_id"]
+def _row(run: Part, change: Change | None, happening: Happening, names: Mapping[str, str]) -> list[Any]:
+    item, category, owner = happening.shown, happening.category, happening.customer_id
     amount = item.get("amount", item.get("total"))
     reference = item.get("number") or item.get("invoice_id") or item.get("to")
     return [
-        part, item.get("change"), category, item["on"], owner, names.get(owner), item.get(_WHAT[category]), amount,
+        run, change, category, item["on"], owner, names.get(owner), item.get(_WHAT[category]), amount,
         item.get("currency"), reference, item.get(_DETAIL[category]),
     ]  # fmt: skip

@@ -39,10 +39,9 @@ class Rehearsal:
         """Whether it has a second run, with something changed."""
         return self.settings is not None or self.classes is not None
 
-    @property
-    def result_key(self) -> str:
-        """Where its result is kept."""
-        return f"rehearsals/{self.id}.json"
+    def file_key(self, end: str) -> str:
+        """Where its result is kept: "json" is the answer, "1.csv" the first part of all its rows."""
+        return f"rehearsals/{self.id}.{end}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,12 @@ from shared.use_cases.copy_records import count_customers
 
 AT_ONCE_MAX: Final = 6_000  # customers × days that one request carries out itself: 66 customers for 90 days
 WORKER_MAX: Final = 180_000  # that the worker does within its time: 2,000 customers for 90 days
+MEDIA_TYPES: Final = {"json": "application/json", "csv": "text/csv"}
+CarryOut = Callable[[Rehearsal], dict[str, bytes]]  # the files that are kept, by the ends of their names
 Said = Literal["done", "failed", "skipped"]
 
 
-def ask_for_rehearsal(asked: Rehearsal, carry_out: Callable[[Rehearsal], bytes], ports: Ports) -> Rehearsal:
+def ask_for_rehearsal(asked: Rehearsal, carry_out: CarryOut, ports: Ports) -> Rehearsal:
     """Carry out a small one at once, and leave a larger one to the worker. Refused for what is too large for that."""
     most = WORKER_MAX // asked.days
     customers = count_customers(ports, most)
@@ -37,7 +39,7 @@ def ask_for_rehearsal(asked: Rehearsal, carry_out: Callable[[Rehearsal], bytes],
     return replace(asked, version=1)
 
 
-def run_rehearsal(id: str, carry_out: Callable[[Rehearsal], bytes], ports: Ports) -> Said:
+def run_rehearsal(id: str, carry_out: CarryOut, ports: Ports) -> Said:
     """Carry out one that waits; once it is done or failed, a repeated message changes nothing."""
     asked = rehearsal_of(id, ports)
     if asked.status != "pending":
@@ -62,10 +64,11 @@ def rehearsal_of(id: str, ports: Ports) -> Rehearsal:
     return found
 
 
-def _carried_out(asked: Rehearsal, carry_out: Callable[[Rehearsal], bytes], ports: Ports) -> Rehearsal:
+def _carried_out(asked: Rehearsal, carry_out: CarryOut, ports: Ports) -> Rehearsal:
     """With its result kept. What will pass is raised, to be tried again; anything else is its end."""
     try:
-        ports.files.write_once(asked.result_key, carry_out(asked), "application/json")
+        for end, content in reversed(carry_out(asked).items()):  # what names the others comes last
+            ports.files.write_once(asked.file_key(end), content, MEDIA_TYPES[end.rpartition(".")[2]])
     except Unavailable:
         raise
     except DomainError as wrong:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from datetime import UTC, datetime
 from threading import Thread
 
 import pytest
@@ -11,6 +13,7 @@ from infra.cli.main import main
 from infra.local.app import App
 from infra.local.cloud import LocalCloud
 from infra.local.server import Server
+from shared import bootstrap
 from tests.integration.world import World
 
 SWITCH_ON = {"bill_run": {"enabled": True, "auto_post": True, "gate": "all"}}
@@ -49,6 +52,36 @@ def test_a_running_paidup_is_asked_and_the_difference_shown(url, patch, capsys):
     shown = capsys.readouterr().out
     assert "The next 3 days" in shown
     assert "+2" in shown
+
+
+def test_all_of_it_is_written_as_csv_whether_it_is_done_there_or_here(url, patch, tmp_path, capsys):
+    there, here = tmp_path / "there.csv", tmp_path / "here.csv"
+    assert main(["rehearse", "--days", "3", "--settings", patch, "--url", url, "--csv", str(there)]) == 0
+    rows = list(csv.DictReader(there.read_text().splitlines()))
+    assert [(r["run"], r["category"], r["amount"]) for r in rows if r["run"] == "changed"] == [
+        ("changed", "invoices", "3.23"), ("changed", "invoices", "100.00"),
+    ]  # fmt: skip
+    assert main(["rehearse", "--days", "1", "--url", url, "--csv", str(tmp_path)]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+    (tmp_path / "customers.csv").write_text(CUSTOMERS)
+    assert main(["rehearse", "--export", str(tmp_path), "--at", "2026-01-01T00:00:00Z", "--csv", str(here)]) == 0
+    assert here.read_text() == there.read_text().splitlines(keepends=True)[0]
+
+
+@pytest.mark.moto
+def test_the_tables_that_the_environment_names_are_rehearsed_here(wiring, capsys):
+    with LocalCloud("moto", datetime.now(UTC), wiring=wiring) as cloud:
+        world = World(cloud)
+        world.settings(**SWITCH_ON)
+        customer = world.customer()
+        world.contract(customer, start=str(datetime.now(UTC).date()))
+        bootstrap.uninstall()  # what is not installed is made of the environment, as in a terminal
+        try:
+            assert main(["rehearse", "--tables", "--days", "2", "--json"]) == 0
+        finally:
+            bootstrap.install(cloud.ports)
+    run = json.loads(capsys.readouterr().out)["base"]
+    assert [i["customer_id"] for i in run["invoices"]["items"]] == [customer]
 
 
 def test_a_patch_that_could_not_be_saved_is_refused_in_the_servers_words(url, tmp_path, capsys):

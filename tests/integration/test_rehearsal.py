@@ -18,7 +18,7 @@ from botocore.client import ClientCreator
 from pynamodb.connection import Connection
 
 from functions.rehearsal.drive import SERVED, drive
-from functions.rehearsal.rehearse import rehearse, rehearse_records
+from functions.rehearsal.rehearse import rehearse, rehearse_records, result_json
 from infra.local.cloud import LocalCloud
 from shared import bootstrap
 from shared.bootstrap import copied
@@ -233,7 +233,7 @@ def test_a_rehearsal_reaches_nothing_and_leaves_the_live_data_as_it_was(memory_w
     before = everything(world.cloud)
     asked = Rehearsal("reh_guarded", 30, settings=json.dumps({"bill_run": {"auto_email": False}}))
     with nothing_reaches_out():
-        found = rehearse(asked, world.cloud.ports, 100)
+        found = result_json(rehearse(asked, world.cloud.ports, 100))
     assert found["base"]["invoices"]["count"]
     assert found["changed"]["emails"]["count"]
     assert everything(world.cloud) == before

@@ -7,6 +7,8 @@ import io
 
 import pytest
 
+from functions.rehearsal import rehearse as functions_rehearse
+from shared.contracts import api_rehearsals
 from shared.contracts.api_rehearsals import CSV_HEADER
 from shared.domain.rehearsal import CATEGORIES
 from shared.use_cases import rehearsals
@@ -133,6 +135,24 @@ def test_a_done_rehearsal_is_also_csv(world, company):
         ("changed", "", "3.23"), ("changed", "", "100.00"),
         ("difference", "added", "3.23"), ("difference", "added", "100.00"),
     ]  # fmt: skip
+
+
+def test_what_an_answer_does_not_list_is_counted_and_stands_in_the_parts_of_its_csv(world, company, monkeypatch):
+    monkeypatch.setattr(api_rehearsals, "ITEMS_MAX", 1)
+    monkeypatch.setattr(functions_rehearse, "CSV_ROWS_MAX", 3)
+    made = ask(world, settings=SWITCH_ON)
+    listed = made["changed"]["invoices"]
+    assert (listed["count"], len(listed["items"]), listed["truncated"], listed["partial"]) == (4, 1, 3, True)
+    path, csv_only = f"/v1/rehearsals/{made['id']}", {"Accept": "text/csv"}
+    parts = [world.get(f"{path}?part={n}", headers=csv_only).decode() for n in range(1, made["csv_parts"] + 1)]
+    rows = [list(csv.reader(io.StringIO(part))) for part in parts]
+    assert {tuple(part[0]) for part in rows} == {CSV_HEADER}
+    assert [len(part) - 1 for part in rows] == [3, 3, 2]
+    found = [row for part in rows for row in part[1:]]
+    assert [row[0] for row in found] == ["changed"] * 4 + ["difference"] * 4
+    assert {row[4] for row in found} == set(company)
+    world.get(f"{path}?part={made['csv_parts'] + 1}", headers=csv_only, status=404)
+    world.get(f"{path}?part=0", status=422)
 
 
 def test_unknown_rehearsals_and_roles_too_low(world):
