@@ -363,7 +363,9 @@ class Unpaced:
         return
 
 
-QueueName = Literal["bill_run", "post", "notice", "document", "charge", "assess", "summary", "webhook", "rehearsal"]
+QueueName = Literal[
+    "bill_run", "post", "notice", "document", "charge", "assess", "summary", "webhook", "rehearsal", "report"
+]
 
 
 class Queue(Protocol):

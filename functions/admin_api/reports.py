@@ -21,12 +21,11 @@ from shared.contracts.api_reports import (
     expected_json,
     run_json,
     run_rows,
-    slice_json,
 )
 from shared.contracts.export_csv import text_of, written
 from shared.domain.errors import TooMuch
-from shared.domain.money import format_minor
-from shared.use_cases.report_cash import Outlook, cash_forecast
+from shared.use_cases.kept_reports import forecast_json
+from shared.use_cases.report_cash import cash_forecast
 from shared.use_cases.report_receivables import aged_receivables, receivables_periods
 from shared.use_cases.report_runs import run_report
 
@@ -96,22 +95,9 @@ def get_cash_forecast(call: Call[Any]) -> Answer:
     days, step = call.query.get("days", DAYS_DEFAULT), call.query.get("by", "week")
     found = cash_forecast(call.ports, call.query.get("as_of"), days, STEP_DAYS[step], call.query.get("customer_id"))
     items = [expected_json(e, found.names.get(e.invoice.customer_id, "")) for e in found.items]
-    body = {
-        "as_of": iso(found.as_of), "through": iso(found.through), "days": days, "by": step,
-        "totals": {c: _outlook(o, c) for c, o in found.totals.items()},
-        "periods": [slice_json(s) for s in found.slices],
-        **({"items": items} if call.query.get("items", True) else {}),
-    }  # fmt: skip
+    body = forecast_json(found, days, step) | ({"items": items} if call.query.get("items", True) else {})
     rows = [[iso(found.as_of), *(item[name] for name in CASH_HEADER[1:])] for item in items]
     return _answer(call, Sheet("cash-forecast", found.as_of, body, CASH_HEADER, list(rows)))
-
-
-def _outlook(outlook: Outlook, currency: str) -> dict[str, str]:
-    minor = {
-        "expected": outlook.expected_minor, "beyond": outlook.beyond_minor, "unscheduled": outlook.unscheduled_minor,
-        "total": outlook.total_minor,
-    }  # fmt: skip
-    return {name: format_minor(amount, currency) for name, amount in minor.items()}
 
 
 @endpoint(router, "GET", "/v1/reports/runs", filters={**AS_OF, "days": DAYS}, csv=True)

@@ -9,6 +9,10 @@ from functions.console.api import Api
 from functions.console.rendering import Answer
 from functions.console.requests import ConsoleRequest
 from functions.console.views import view
+from functions.console.words import spoken
+from shared.bootstrap import ports
+from shared.use_cases.kept_reports import Figures, figures_of
+from shared.use_cases.lookups import settings_of
 
 BUCKETS: Final = (
     ("current", "Not due"),
@@ -22,24 +26,36 @@ ENTRIES_SHOWN: Final = 40
 
 
 def ageing(request: ConsoleRequest, api: Api) -> Answer:
-    found = api.get("/v1/reports/aged-receivables", items=False)
-    charts = {c: bars([(label, aged[key]) for key, label in BUCKETS]) for c, aged in found["totals"].items()}
-    return view(request, api, "ageing", "/reports", report=found, charts=charts, tab="")
+    found = figures_of("ageing", ports())
+    if found is None:
+        return view(request, api, "report_waits", "/reports", tab="")
+    report = found.body["report"]
+    charts = {c: bars([(label, aged[key]) for key, label in BUCKETS]) for c, aged in report["totals"].items()}
+    return view(request, api, "ageing", "/reports", report=report, charts=charts, **_kept(found), tab="")
 
 
 def sales(request: ConsoleRequest, api: Api) -> Answer:
     """Days sales outstanding and collection effectiveness."""
-    found = api.get("/v1/reports/dso", days=90)
-    index = api.get("/v1/reports/collection-effectiveness", days=30, periods=6)
-    return view(request, api, "dso", "/reports", report=found, index=index, tab="/dso")
+    found = figures_of("sales", ports())
+    if found is None:
+        return view(request, api, "report_waits", "/reports", tab="/dso")
+    return view(request, api, "dso", "/reports", **found.body, **_kept(found), tab="/dso")
 
 
 def forecast(request: ConsoleRequest, api: Api) -> Answer:
-    found = api.get("/v1/reports/cash-forecast", days=84, by="week", items=False)
+    found = figures_of("forecast", ports())
+    if found is None:
+        return view(request, api, "report_waits", "/reports", tab="/forecast")
+    report = found.body["report"]
     charts = {
-        c: bars([(p["from"], p["expected"].get(c, "0")) for p in found["periods"]]) for c in sorted(found["totals"])
+        c: bars([(p["from"], p["expected"].get(c, "0")) for p in report["periods"]]) for c in sorted(report["totals"])
     }
-    return view(request, api, "forecast", "/reports", report=found, charts=charts, tab="/forecast")
+    return view(request, api, "forecast", "/reports", report=report, charts=charts, **_kept(found), tab="/forecast")
+
+
+def _kept(found: Figures) -> dict[str, Any]:
+    """When figures were worked out that were not just now."""
+    return {"kept_at": spoken(found.at, settings_of(ports()).business.timezone) if found.kept else None}
 
 
 def bars(values: list[tuple[str, str]]) -> list[dict[str, Any]]:

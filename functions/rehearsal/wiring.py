@@ -73,4 +73,5 @@ LEFT_OUT: Final = {
     "functions.webhooks.deliver.lambda_handler": "the copy has no endpoints",
     "functions.render_pdf.render.lambda_handler": "every document is taken as made",
     "functions.rehearsal.run.lambda_handler": "a rehearsal asks for none",
+    "functions.reports.make.lambda_handler": "nobody looks at a page of a rehearsal",
 }

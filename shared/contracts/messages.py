@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -169,6 +169,12 @@ class RunRehearsal(Message, tag="run_rehearsal", frozen=True):
     """rehearsal: carry out a rehearsal that was asked for."""
 
     rehearsal_id: str
+
+
+class MakeReport(Message, tag="make_report", frozen=True):
+    """report: work out today's figures of a report that is too much for a page, and keep them."""
+
+    name: Literal["ageing", "sales", "forecast"]
 
 
 AssessMessage = AssessCustomers | RefreshCustomer | PublishEvent

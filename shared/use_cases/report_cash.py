@@ -30,6 +30,7 @@ from shared.use_cases.lookups import class_of, lines_of, shards
 from shared.use_cases.payment_methods import methods_of
 from shared.use_cases.report_ledger import (
     PAGE,
+    Limits,
     Reading,
     begin,
     changes_since,
@@ -68,7 +69,12 @@ class CashForecast:
 
 
 def cash_forecast(
-    ports: Ports, as_of: date | None, days: int, step_days: int, customer_id: str | None = None
+    ports: Ports,
+    as_of: date | None,
+    days: int,
+    step_days: int,
+    customer_id: str | None = None,
+    limits: Limits | None = None,
 ) -> CashForecast:
     """What is owed, by the day on which it is expected, from the as-of date through `days` days later.
 
@@ -76,7 +82,7 @@ def cash_forecast(
     date · a promise to pay · the customer's usual days late · the due date · overdue with nothing to go by (no date).
     Holds, cards, rules and promises are today's, so a past `as_of` goes by what was owed and how it had been paid.
     """
-    reading = begin(ports, customer_id, as_of)
+    reading = begin(ports, customer_id, as_of, limits)
     on = as_of or reading.today
     by_customer = _open(reading, as_of)
     habits = _habits(reading, by_customer.keys(), on)

@@ -24,14 +24,23 @@ from shared.domain.values import dataclass
 from shared.ports import Index, Ports
 from shared.use_cases.lookups import customer_of, settings_of, shards
 
-READS_MAX: Final = 150_000  # records of one report
-SECONDS_MAX: Final = 20  # of reading: a request is cut off after 29
 PAGE: Final = 1_000  # entries of an index at a time
 DRAFT_DAYS_MAX: Final = 400  # a draft that is posted was made at most that long ago
 MARGIN: Final = timedelta(days=2)  # a day's beginning, over all time zones, and what ports.PAYMENTS_LATER leaves out
 NARROWER: Final = "ask for one customer_id, for a later as_of or for fewer days"
 
 E = TypeVar("E", Invoice, Payment, CreditBalance)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many records one report may read, and for how many seconds."""
+
+    reads: int
+    seconds: int
+
+
+REQUEST: Final = Limits(reads=150_000, seconds=20)  # a request is cut off after 29
 
 
 @dataclass(slots=True)
@@ -42,6 +51,7 @@ class Reading:
     settings: Settings
     now: datetime
     customer_id: str | None = None
+    limits: Limits = REQUEST
     customers: dict[str, Customer] = field(default_factory=dict)
     read: int = 0
     todays: dict[str, date] = field(default_factory=dict)  # by time zone
@@ -54,8 +64,8 @@ class Reading:
     def count(self, records: int) -> None:
         """Raises TooMuch once the report is too large for one request."""
         self.read += records
-        slow = self.ports.clock.now() - self.now > timedelta(seconds=SECONDS_MAX)
-        if self.read > READS_MAX or slow:
+        slow = self.ports.clock.now() - self.now > timedelta(seconds=self.limits.seconds)
+        if self.read > self.limits.reads or slow:
             raise TooMuch(f"this report reads more than one request can: {NARROWER}")
 
     def know(self, customer_ids: Iterable[str]) -> None:
@@ -73,9 +83,9 @@ class Reading:
         return self.todays.get(zone) or self.todays.setdefault(zone, local_date(self.now, zone))
 
 
-def begin(ports: Ports, customer_id: str | None, as_of: date | None) -> Reading:
+def begin(ports: Ports, customer_id: str | None, as_of: date | None, limits: Limits | None = None) -> Reading:
     """Raises NotFound for a customer there is none of, Invalid for a day that is still to come."""
-    reading = Reading(ports, settings_of(ports), ports.clock.now(), customer_id)
+    reading = Reading(ports, settings_of(ports), ports.clock.now(), customer_id, limits or REQUEST)
     if customer_id is not None:
         customer = customer_of(ports, customer_id)
         reading.customers[customer.id] = customer
@@ -134,7 +144,7 @@ def _pages(
     store = reading.ports.store
     for partition in partitions:
         after: str | None = None
-        while True:  # READS_MAX ends it
+        while True:  # the limits end it
             page = store.find(index, partition, prefix=prefix, after=after, limit=PAGE, reverse=bool(since))
             found = [e.key for e in page.items if e.at >= since]
             reading.count(len(found) + 1)

@@ -13,6 +13,7 @@ from shared.domain.values import dataclass
 from shared.ports import Ports
 from shared.use_cases.report_ledger import (
     DRAFT_DAYS_MAX,
+    Limits,
     Reading,
     begin,
     changes_since,
@@ -49,14 +50,18 @@ class AgedReceivables:
 
 
 def aged_receivables(
-    ports: Ports, as_of: date | None = None, customer_id: str | None = None, items: bool = True
+    ports: Ports,
+    as_of: date | None = None,
+    customer_id: str | None = None,
+    items: bool = True,
+    limits: Limits | None = None,
 ) -> AgedReceivables:
     """What is owed by age past due, per customer and currency, with credit beside it.
 
     Without `as_of` it is the present: every invoice with its age on its customer's local date, as the accounts say.
     With it, what stood at the end of that local date of each customer, aged by that date.
     """
-    reading = begin(ports, customer_id, as_of)
+    reading = begin(ports, customer_id, as_of, limits)
     found: dict[str, dict[str, Aged]] = {}
     buckets: dict[tuple[date | None, date], Bucket] = {}
 
@@ -114,13 +119,18 @@ class PeriodFigures:
 
 
 def receivables_periods(
-    ports: Ports, as_of: date | None, days: int, periods: int = 1, customer_id: str | None = None
+    ports: Ports,
+    as_of: date | None,
+    days: int,
+    periods: int = 1,
+    customer_id: str | None = None,
+    limits: Limits | None = None,
 ) -> tuple[PeriodFigures, ...]:
     """Consecutive periods of `days` days, oldest first, the last ending with `as_of` (default: the business's today).
 
     A draft counts as a sale when it is posted, if it was made at most DRAFT_DAYS_MAX days before its period.
     """
-    reading = begin(ports, customer_id, as_of)
+    reading = begin(ports, customer_id, as_of, limits)
     end = as_of or reading.today
     ends = [end - timedelta(days=days * n) for n in range(periods, -1, -1)]
     since = changes_since(reading, ends[0])

@@ -14,7 +14,7 @@ from shared.domain.values import dataclass
 from shared.ports import Index, Ports
 from shared.use_cases.bill_runs import BillRunSummary, bill_run_summary
 from shared.use_cases.payment_runs import PaymentRunSummary, payment_run_summary
-from shared.use_cases.report_ledger import SECONDS_MAX, begin
+from shared.use_cases.report_ledger import REQUEST, begin
 
 RUNS_MAX: Final = 400  # of one report: a year of daily runs of one kind
 ONE_DAY: Final = timedelta(days=1)
@@ -52,7 +52,7 @@ def run_report(ports: Ports, as_of: date | None, days: int) -> RunReport:
 
 
 def _in_time(begun_at: datetime, ports: Ports) -> None:
-    if ports.clock.now() - begun_at > timedelta(seconds=SECONDS_MAX):
+    if ports.clock.now() - begun_at > timedelta(seconds=REQUEST.seconds):
         raise TooMuch("recounting the runs of these days takes longer than one request can: ask for fewer days")
 
 

@@ -141,6 +141,10 @@ def invoices(ports, run_id, status=""):
     return ports.store.find(INVOICES_BY_RUN, run_id, prefix=status).items
 
 
+def kept_report(cloud, name):
+    return json.loads(cloud.ports.files.read(f"reports/{cloud.clock.now().date()}-{name}.json"))["figures"]["report"]
+
+
 def notices(ports, customer_id):
     found = ports.store.find(NOTICES_BY_CUSTOMER, customer_id).items
     return {n.kind for n in ports.store.get_many(Notice, [e.key for e in found])}
@@ -213,6 +217,9 @@ EFFECTS = {
     "webhooks/sweep/tick.json": lambda c: queued(c, "webhook") == 1,
     "webhooks/deliver/deliver_webhook.json": lambda c: c.ports.store.get(WebhookDelivery, "whd_sample").attempts == 1,
     "rehearsal/run/run_rehearsal.json": lambda c: c.ports.store.get(Rehearsal, "reh_sample").status == "done",
+    "reports/make/ageing.json": lambda c: kept_report(c, "ageing")["totals"]["USD"]["d1_30"] != "0.00",
+    "reports/make/sales.json": lambda c: kept_report(c, "sales")["totals"]["USD"]["receivables"] != "0.00",
+    "reports/make/forecast.json": lambda c: kept_report(c, "forecast")["totals"]["USD"]["total"] != "0.00",
     "render_pdf/render/make_print_batch.json": lambda c: (
         c.ports.store.get(PrintPart, "brn_posted", part_sort(1)).invoice_ids == ()
     ),  # everybody is mailed

@@ -60,6 +60,7 @@ NEEDED_AT_OTHER_TIMES = {
     "AccountSummaryCompose write RunsTable",  # it fails on a message for the last time, and says why
     "AdminApi read NoticesTable/index/notices_pending",  # somebody lists the mails that wait
     "AdminApi sqs:SendMessage RehearsalQueue",  # a rehearsal is too large to be done within the request
+    "AdminApi sqs:SendMessage ReportQueue",
     "AdminApi sqs:SendMessage SummaryQueue",  # a dead letter is put back
     "AdminApi sqs:SendMessage FeedbackQueue",
     "AutopayReconcile read RunsTable",  # the gateway has not said for a week: a person is asked

@@ -16,7 +16,7 @@ OPEN_ROUTES = {("GET", "/v1/health"), ("POST", "/webhooks/gateway")}  # the latt
 # group (log streams are named by Lambda) or one folder of the bucket (objects are named by invoice).
 ALLOWED_STARS = (
     re.compile(r"arn:aws:logs:[\w-]+:\d{12}:log-group:paidup-local-(?P<function>\w+)Logs:\*"),
-    re.compile(r"arn:aws:s3:::paidup-local-filesbucket/(?:invoices|print-batches|logos|rehearsals)/\*"),
+    re.compile(r"arn:aws:s3:::paidup-local-filesbucket/(?:invoices|print-batches|logos|rehearsals|reports)/\*"),
 )
 
 # SES says what an account may send to who may ask about any account: the action knows no resources.
@@ -124,8 +124,9 @@ def test_the_console_may_do_what_the_api_may_whose_endpoints_it_calls_and_look_f
         return {(a, r) for g in granted for a in g.actions for r in g.resources if f"-{logs}:" not in r}
 
     more = rights(CONSOLE) - rights("AdminApiFunction")
-    assert {(action, resource.rpartition("/")[2]) for action, resource in more} == {
-        ("dynamodb:Query", "payments_unresolved")
+    assert {(action, "/".join(resource.split("/")[-2:])) for action, resource in more} == {
+        ("dynamodb:Query", "index/payments_unresolved"),
+        ("s3:GetObject", "reports/*"),
     }
     assert rights("AdminApiFunction") < rights(CONSOLE)
 

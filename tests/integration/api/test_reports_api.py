@@ -377,7 +377,7 @@ def test_what_cannot_be_asked_is_refused_by_name(api, name):
 def test_a_company_too_large_for_one_request_is_told_what_to_ask_instead(api, monkeypatch):
     api.customer("cus_1")
     invoice(api)
-    monkeypatch.setattr(report_ledger, "READS_MAX", 5)
+    monkeypatch.setattr(report_ledger, "REQUEST", report_ledger.Limits(reads=5, seconds=20))
     for name in REPORTS[:4]:
         reply = api.get(f"/v1/reports/{name}")
         assert (reply.status, "customer_id" in reply.json["detail"]) == (413, True)
