@@ -17,6 +17,8 @@ ALL_EVENTS: Final = "*"
 SERVICE_EVENTS: Final = ("customer.limited", "customer.suspended", "customer.terminated", "customer.restored")
 MoneyEvent = Literal["invoice.posted", "invoice.voided", "payment.succeeded", "payment.failed", "payment.refunded"]
 MONEY_EVENTS: Final[tuple[MoneyEvent, ...]] = get_args(MoneyEvent)
+RunEvent = Literal["bill_run.completed", "bill_run.posted", "payment_run.completed"]
+RUN_EVENTS: Final[tuple[RunEvent, ...]] = get_args(RunEvent)
 BACKOFF_FIRST: Final = timedelta(minutes=1)
 BACKOFF_MAX: Final = timedelta(hours=24)
 ATTEMPTS_MAX: Final = 14  # the last one three and a half days after the first

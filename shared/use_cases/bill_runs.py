@@ -9,11 +9,16 @@ from typing import TypeVar
 from shared import ports as p
 from shared.contracts.messages import PlanPosting
 from shared.domain.errors import NotFound
+from shared.domain.money import format_minor
+from shared.domain.outbox import OutboxEvent
 from shared.domain.runs import BillRun, Chunk, Failure
 from shared.domain.settings import Settings
 from shared.domain.values import dataclass
 from shared.ports import Conflict, Index, Ports, Save
 from shared.use_cases.lookups import settings_of
+from shared.use_cases.outbox import announce
+from shared.use_cases.run_events import run_event
+from shared.use_cases.webhook_endpoints import heard
 
 E = TypeVar("E")
 OPEN = "generate#0000#open#"
@@ -42,13 +47,42 @@ def complete_bill_run(run_id: str, ports: Ports) -> BillRun:
     settings = settings_of(ports)
     if posts_itself(run, settings) and _has_drafts(run, ports):
         done = done.posting(include_flagged=settings.bill_run.gate == "all")
+    events = [_completed_event(done, ports)] if heard("bill_run.completed", ports) else []
     try:
-        ports.store.commit(Save(done))
+        ports.store.commit(Save(done), *map(Save, events))
     except Conflict:
         return bill_run_of(run_id, ports)  # another worker completed it
+    announce(ports, *(e.id for e in events))
     if done.status == "posting":
         ports.queue.send("post", [PlanPosting(run_id=run_id).body()])
     return replace(done, version=done.version + 1)
+
+
+def _completed_event(run: BillRun, ports: Ports) -> OutboxEvent:
+    """The index may be behind, and a worker that died counted no draft: what is there is the larger number."""
+    counted = sum(c.drafts for c in done_chunks(run, ports))
+    shown = sum(1 for _ in _invoices(run.id, ports))
+    return run_event("bill_run.completed", run, {"drafts": max(counted, shown), **_failed(run, ports)}, ports)
+
+
+def posted_events(run: BillRun, ports: Ports) -> list[OutboxEvent]:
+    """The one of a run whose last draft was posted, with what it comes to per currency; none if nobody hears it."""
+    if not heard("bill_run.posted", ports):
+        return []
+    made = [seen for seen in _invoices(run.id, ports) if seen.status != "void"]
+    totals = {
+        currency: format_minor(sum(seen.total_minor for seen in made if seen.currency == currency), currency)
+        for currency in sorted({seen.currency for seen in made})
+    }
+    counts = {"posted": len(made), **_failed(run, ports)}
+    return [run_event("bill_run.posted", run, counts, ports, totals=totals)]
+
+
+def _failed(run: BillRun, ports: Ports) -> dict[str, int]:
+    """How many customers could not be billed, and how many wait to be billed again."""
+    failures = failures_of(run, ports)
+    parked = len([f for f in failures if f.code == PARKED])
+    return {"failed": len(failures) - parked, "parked": parked}
 
 
 def posts_itself(run: BillRun, settings: Settings) -> bool:
@@ -117,11 +151,9 @@ def bill_run_summary(run_id: str, ports: Ports) -> BillRunSummary:
         totals[seen.currency] = totals.get(seen.currency, 0) + seen.total_minor
         for code in seen.flags:
             flags[code] = flags.get(code, 0) + 1
-    failures = failures_of(run, ports)
-    counts["parked"] = len([f for f in failures if f.code == PARKED])
-    counts["failed"] = len(failures) - counts["parked"]
+    counts |= _failed(run, ports)
     counts["emailed"] = sum(1 for _ in _entries(p.NOTICES_BY_RUN, run_id, "sent#", ports))
-    return BillRunSummary(counts, dict(sorted(totals.items())), failures, dict(sorted(flags.items())))
+    return BillRunSummary(counts, dict(sorted(totals.items())), failures_of(run, ports), dict(sorted(flags.items())))
 
 
 def failures_of(run: BillRun, ports: Ports) -> tuple[Failure, ...]:

@@ -16,14 +16,14 @@ from shared.domain.payment import Payment, PaymentState, Refund
 from shared.domain.webhook import MoneyEvent
 from shared.ports import Ports
 from shared.use_cases.outbox import new_event
-from shared.use_cases.webhook_endpoints import endpoints_of
+from shared.use_cases.webhook_endpoints import heard
 
 SETTLED: Final[dict[PaymentState, MoneyEvent]] = {"succeeded": "payment.succeeded", "declined": "payment.failed"}
 
 
 def invoice_events(event_type: MoneyEvent, invoices: Sequence[Invoice], ports: Ports) -> list[OutboxEvent]:
     """One for each invoice; none if nobody hears them."""
-    if not invoices or not _heard(event_type, ports):
+    if not invoices or not heard(event_type, ports):
         return []
     return [
         new_event(
@@ -38,7 +38,7 @@ def invoice_events(event_type: MoneyEvent, invoices: Sequence[Invoice], ports: P
 def payment_events(payment: Payment, ports: Ports) -> list[OutboxEvent]:
     """The one of a payment that has succeeded or was declined; none of another, or if nobody hears it."""
     event_type = SETTLED.get(payment.status)
-    if event_type is None or not _heard(event_type, ports):
+    if event_type is None or not heard(event_type, ports):
         return []
     amount = format_minor(payment.amount_minor, payment.currency)
     return [_of_payment(event_type, payment, amount, (), ports, code=payment.code)]
@@ -46,7 +46,7 @@ def payment_events(payment: Payment, ports: Ports) -> list[OutboxEvent]:
 
 def refund_events(payment: Payment, refund: Refund, ports: Ports) -> list[OutboxEvent]:
     """The one of a refund that is done; none if nobody hears it."""
-    if not _heard("payment.refunded", ports):
+    if not heard("payment.refunded", ports):
         return []
     amount = format_minor(refund.amount_minor, payment.currency)
     return [_of_payment("payment.refunded", payment, amount, (refund.ordinal,), ports)]
@@ -60,7 +60,3 @@ def _of_payment(
         payment_id=payment.id, invoice_id=payment.invoice_id, method=payment.method, currency=payment.currency,
         amount=amount, **detail,
     )  # fmt: skip
-
-
-def _heard(event_type: MoneyEvent, ports: Ports) -> bool:
-    return any(e.hears(event_type) for e in endpoints_of(ports))

@@ -16,6 +16,7 @@ from shared.domain.errors import DomainError, Invalid, NotFound
 from shared.domain.ids import SHARDS, derive_id, shard_of
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice
+from shared.domain.outbox import OutboxEvent
 from shared.domain.payment import Payment, PaymentState, attempt_id
 from shared.domain.policy import DEFAULT_CLASS, AutoCharge, CustomerClass
 from shared.domain.runs import BillRun, Chunk, Outcome, OutcomeWord, PaymentRun, PaymentRunStatus, Watermark
@@ -35,7 +36,10 @@ from shared.use_cases.expiring_cards import card_notices, expiring_page
 from shared.use_cases.look_ahead import ahead_of_charges
 from shared.use_cases.lookups import customer_of, local_on, settings_of
 from shared.use_cases.notices import hint
+from shared.use_cases.outbox import announce
 from shared.use_cases.plan_bill_runs import scheduled_bill_run_id
+from shared.use_cases.run_events import run_event
+from shared.use_cases.webhook_endpoints import heard
 
 OCCURRENCES_MAX = 31  # missed occurrences taken up by one tick
 BILL_RUNS_WAITED_FOR_MAX = 1_000  # occurrences of the bill run within the limit of patience
@@ -365,10 +369,27 @@ def finish_run(run_id: str, ports: Ports) -> None:
         return
     if _round_of(run_id, ports) is not None:
         return
+    done = replace(run, status="completed", completed_at=ports.clock.now())
+    events = [_completed_event(done, ports)] if heard("payment_run.completed", ports) else []
     try:
-        ports.store.commit(Save(replace(run, status="completed", completed_at=ports.clock.now())))
+        ports.store.commit(Save(done), *map(Save, events))
     except Conflict:
-        pass  # another worker finished it
+        return  # another worker finished it
+    announce(ports, *(e.id for e in events))
+
+
+def _completed_event(run: PaymentRun, ports: Ports) -> OutboxEvent:
+    """With the outcomes as they are written down: what was unknown then may be known later."""
+    counts = _no_outcomes()
+    for outcomes in done_outcomes(run, ports):
+        for outcome in outcomes:
+            counts["considered"] += 1
+            counts[outcome.outcome] += 1
+    return run_event("payment_run.completed", run, counts, ports)
+
+
+def _no_outcomes() -> dict[str, int]:
+    return dict.fromkeys(("considered", "succeeded", "declined", "failed", "unknown", "skipped"), 0)
 
 
 def run_of(ports: Ports, run_id: str) -> PaymentRun:
@@ -390,7 +411,7 @@ class PaymentRunSummary:
 
 
 def payment_run_summary(run: PaymentRun, ports: Ports) -> PaymentRunSummary:
-    counts = dict.fromkeys(("considered", "succeeded", "declined", "failed", "unknown", "skipped"), 0)
+    counts = _no_outcomes()
     collected: dict[str, int] = {}
     for outcomes in done_outcomes(run, ports):
         payments = _as_known_now(outcomes, run, ports)

@@ -26,7 +26,7 @@ from shared.domain.terms import due_date
 from shared.domain.values import dataclass
 from shared.ports import Change, Conflict, Ports, Remove, Save, Unavailable
 from shared.use_cases.apply_credit import apply_credits
-from shared.use_cases.bill_runs import done_chunks
+from shared.use_cases.bill_runs import done_chunks, posted_events
 from shared.use_cases.lookups import CONFLICT_RETRIES, class_of, entries, invoice_of, settings_of
 from shared.use_cases.money_events import invoice_events
 from shared.use_cases.notices import invoice_notice
@@ -146,7 +146,7 @@ def finish_posting(run_id: str, ports: Ports) -> None:
             return
         ended = _round_ended(run, ports)
         try:
-            ports.store.commit(Save(ended))
+            _save_ended(ended, ports)
         except Conflict:
             continue
         if ended.status == "posting":
@@ -174,6 +174,13 @@ def _index_lags(run: BillRun, ports: Ports) -> bool:
         return False
     made = sum(c.drafts for c in done_chunks(run, ports))
     return sum(1 for _ in entries(ports, p.INVOICES_BY_RUN, run.id, most=made)) < made
+
+
+def _save_ended(run: BillRun, ports: Ports) -> None:
+    """With its event, if all of it is posted. Raises Conflict."""
+    events = posted_events(run, ports) if run.status == "posted" else []
+    ports.store.commit(Save(run), *map(Save, events))
+    announce(ports, *(e.id for e in events))
 
 
 def _all_posted(run: BillRun, ports: Ports) -> BillRun:
@@ -282,7 +289,7 @@ def _finish_by_hand(run_id: str, ports: Ports) -> None:
     run = run_of(ports, run_id)
     if run.status == "completed" and next(_drafts(run_id, ports), None) is None:
         try:
-            ports.store.commit(Save(_all_posted(run, ports)))
+            _save_ended(_all_posted(run, ports), ports)
         except Conflict:
             pass  # somebody else goes on with the run
 

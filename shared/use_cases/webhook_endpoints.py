@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from shared.domain.errors import Invalid, NotFound, Refused
 from shared.domain.settings import Settings
-from shared.domain.webhook import ALL_EVENTS, MONEY_EVENTS, SERVICE_EVENTS, WebhookEndpoint, WebhookSecret
+from shared.domain.webhook import ALL_EVENTS, MONEY_EVENTS, RUN_EVENTS, SERVICE_EVENTS, WebhookEndpoint, WebhookSecret
 from shared.ports import Conflict, Ports, Remove, Save, Unavailable
 from shared.use_cases.creating import Created
 from shared.use_cases.lookups import CONFLICT_RETRIES, settings_of
@@ -22,6 +22,11 @@ def endpoints_of(ports: Ports) -> tuple[WebhookEndpoint, ...]:
     return ports.store.list(WebhookEndpoint, ALL, limit=ENDPOINTS_MAX).items
 
 
+def heard(event_type: str, ports: Ports) -> bool:
+    """Whether an endpoint asks for events of this type."""
+    return any(e.hears(event_type) for e in endpoints_of(ports))
+
+
 def endpoint_of(endpoint_id: str, ports: Ports) -> WebhookEndpoint:
     endpoint = ports.store.get(WebhookEndpoint, ALL, endpoint_id)
     if endpoint is None:
@@ -33,7 +38,7 @@ def known_events(settings: Settings) -> tuple[str, ...]:
     """The types of events there are: our own, and those that the triggers of the settings emit."""
     actions = (a for t in settings.automations.past_due.triggers for a in t.actions)
     emitted = (a.name for a in actions if a.type == "emit_event" and a.name)
-    return tuple(dict.fromkeys([*SERVICE_EVENTS, *MONEY_EVENTS, *emitted]))
+    return tuple(dict.fromkeys([*SERVICE_EVENTS, *MONEY_EVENTS, *RUN_EVENTS, *emitted]))
 
 
 def create_endpoint(endpoint_id: str, url: str, events: Iterable[str], ports: Ports) -> Created[WebhookEndpoint]:

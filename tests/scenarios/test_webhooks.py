@@ -62,6 +62,39 @@ def test_a_suspended_customer_is_heard_of_and_so_is_his_payment(either, receiver
     assert either.queues() == {}
 
 
+def test_a_run_that_ends_tells_its_counts_once_to_whom_asks(either, receiver):
+    paying, owing = either.customer(terms_days=0), either.customer(terms_days=0)
+    for customer in (paying, owing):
+        either.contract(customer, "100.00")
+    either.card(paying, "succeeded")
+    either.settings(bill_run={"auto_post": False})
+    either.post("/v1/bill-runs", {"id": "brn_unheard", "customer_ids": [owing]})
+    either.settle()
+    assert either.events() == []
+
+    listen(either, receiver, ["bill_run.completed", "bill_run.posted", "payment_run.completed"])
+    either.post("/v1/bill-runs", {"id": "brn_1"})
+    either.settle()
+    (made,) = receiver.heard
+    assert made.json["type"] == "bill_run.completed"
+    assert made.json["data"] | {"at": ""} == {
+        "id": made.event_id, "run_id": "brn_1", "as_of": "2026-01-01", "at": "",
+        "counts": {"drafts": 1, "failed": 0, "parked": 0},
+    }  # fmt: skip
+    either.post("/v1/bill-runs/brn_1/post")
+    either.settle()
+    either.post("/v1/payment-runs", {"id": "prn_1"})
+    either.settle()
+    either.rest()
+    posted, paid = (h.json for h in receiver.heard[1:])
+    assert (posted["type"], posted["data"]["run_id"]) == ("bill_run.posted", "brn_1")
+    assert posted["data"]["counts"] == {"posted": 1, "failed": 0, "parked": 0}
+    assert posted["data"]["totals"] == {"USD": "100.00"}
+    assert paid["type"] == "payment_run.completed"
+    assert paid["data"]["counts"] == either.get("/v1/payment-runs/prn_1")["counts"]
+    assert [e["detail"] for e in either.events()] == [h.json["data"] for h in receiver.heard]
+
+
 def test_a_trigger_s_own_event_is_heard_by_who_asked_for_it(world, receiver):
     actions = [{"type": "emit_event", "name": "customer.escalated"}]
     world.settings(automations={"past_due": {"triggers": [{"days": 14, "actions": actions}]}})
