@@ -62,13 +62,20 @@ ACTIONS: Final = (
         "/invoices/{id}/charge", "POST", "/v1/invoices/{id}/charge", "/invoices/{id}", "charged",
         ("payment_method_id",),
     ),
+    Action(
+        "/invoices/{id}/adjust", "POST", "/v1/invoices/{id}/adjustments", "/invoices/{id}", "adjusted",
+        ("kind", "amount", "reason"),
+    ),
+    Action(
+        "/invoices/{id}/payments/{payment}/refund", "POST", "/v1/payments/{payment}/refund", "/invoices/{id}",
+        "refunded", ("amount",),
+    ),
     Action("/invoices/{id}/hold", "PUT", "/v1/invoices/{id}/hold", "/invoices/{id}", "held", ("reason", "through")),
     Action("/invoices/{id}/release", "DELETE", "/v1/invoices/{id}/hold", "/invoices/{id}", "released"),
     Action(
         f"{CUSTOMER}/automations", "PATCH", "/v1/customers/{id}", CUSTOMER, "saved",
         ("automations.enabled", "automations.send_new_invoices", "automations.account_summary", "automations.past_due"),
     ),
-    Action(f"{CUSTOMER}/class", "PATCH", "/v1/customers/{id}", CUSTOMER, "saved", ("class_id",)),
     Action(f"{CUSTOMER}/pauses/{{automation}}", "PUT", PAUSE, CUSTOMER, "paused", ("through",)),
     Action(f"{CUSTOMER}/pauses/{{automation}}/end", "DELETE", PAUSE, CUSTOMER, "resumed"),
     Action(f"{CUSTOMER}/hold", "PUT", "/v1/customers/{id}/hold", CUSTOMER, "held", ("reason", "through")),

@@ -71,37 +71,37 @@ def save(request: ConsoleRequest, api: Api) -> str:
 
 def effects(request: ConsoleRequest, api: Api) -> Answer:
     """What saving the form would change and do, with nothing written."""
+    body, path = _body(request.fields), f"/v1/customer-classes/{request.id()}"
     try:
-        would = _would(request, api)
+        found = api.send("PUT", path, body, dry_run=True)
     except Refusal as refused:
         if not request.by_script:
             raise
-        return _part(request, problem=refused.problem, would=None)
-    return _part(request, problem=None, would=would) if request.by_script else _page(request, api, would)
+        return effects_part(request, refused.problem, None)
+    seen = would(found, flat(api.get(path)), flat(body))
+    return effects_part(request, None, seen) if request.by_script else _page(request, api, seen)
 
 
-def _page(request: ConsoleRequest, api: Api, would: dict[str, Any] | None) -> Answer:
+def _page(request: ConsoleRequest, api: Api, seen: dict[str, Any] | None) -> Answer:
     shown = api.get(f"/v1/customer-classes/{request.id()}")
     found = warnings_json(lint_class(class_of(ports(), request.id()), settings_of(ports())))
     return view(
-        request, api, "class", "/settings", klass=shown, given=_given(request, flat(shown)), would=would,
+        request, api, "class", "/settings", klass=shown, given=_given(request, flat(shown)), would=seen,
         warnings=found.get("warnings", ()),
     )  # fmt: skip
 
 
-def _part(request: ConsoleRequest, problem: Problem | None, would: dict[str, Any] | None) -> Answer:
+def effects_part(request: ConsoleRequest, problem: Problem | None, seen: dict[str, Any] | None) -> Answer:
     about = frame(request, settings_of(ports()))
-    return html("class_effects", **{**about, "problem": problem, "would": would})
+    return html("class_effects", **{**about, "problem": problem, "would": seen})
 
 
-def _would(request: ConsoleRequest, api: Api) -> dict[str, Any]:
-    """The fields that differ, and what the API says would come of them by tomorrow."""
-    body, path = _body(request.fields), f"/v1/customer-classes/{request.id()}"
-    found = api.send("PUT", path, body, dry_run=True)
+def would(found: Mapping[str, Any], before: dict[str, str], after: dict[str, str]) -> dict[str, Any]:
+    """The fields that differ, and what the API's dry run says would come of them by tomorrow."""
     effects = found["effects"]
-    shown = {would: _shown(effects[would]) for would in ("would", "would_not")}
+    shown = {which: _shown(effects[which]) for which in ("would", "would_not")}
     named = [id for effect in shown.values() for f in effect.values() for id in f["ids"]]
-    return {**effects, **shown, "changes": _changes(flat(api.get(path)), flat(body)), "names": names_of(named),
+    return {**effects, **shown, "changes": _changes(before, after), "names": names_of(named),
             "warnings": found.get("warnings", ())}  # fmt: skip
 
 

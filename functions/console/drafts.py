@@ -6,6 +6,7 @@ or the price was changed: then it is worked out again from those.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -20,10 +21,27 @@ from shared.use_cases.lookups import settings_of
 
 LINES_SHOWN: Final = 300  # larger drafts are changed through the API
 LINES_BLANK: Final = 2  # rows for more
+NEW_LINES: Final = 5  # of a new invoice
 NEW: Final = "new"  # instead of a line's place in the draft
 KEPT: Final = ("contract_id", "charge_id", "service_start", "service_end")
 
 Line = dict[str, Any]
+
+
+def show_new(request: ConsoleRequest, api: Api) -> Answer:
+    """The form of an invoice that is made by hand."""
+    return view(
+        request, api, "invoice_new", "/customers", customer=api.get(f"/v1/customers/{request.id()}"),
+        given=typed(request.fields), rows=_rows(read_lines(request.fields), blank=NEW_LINES),
+    )  # fmt: skip
+
+
+def create(request: ConsoleRequest, api: Api) -> str:
+    body = {name: request.fields.one(name) for name in ("type", "invoice_date", "due_on") if request.fields.one(name)}
+    lines = [_line(row, []) for row in read_lines(request.fields)]
+    post = yes(request.fields.one("post"))
+    made = api.send("POST", "/v1/invoices", {"customer_id": request.id(), "lines": lines, "post": post, **body})
+    return request.url(f"/invoices/{made['id']}", done="posted" if post else "drafted")
 
 
 def show(request: ConsoleRequest, api: Api) -> Answer:
@@ -68,14 +86,18 @@ def _page(
 ) -> Answer:
     """`draft` as it is stored, `given` as it is in the form."""
     places = [] if saved else [line["was"] for line in read_lines(request.fields)]
-    blank = [{"name": "", "quantity": "1", "taxable": True}] * LINES_BLANK
     rows = [{**line, "was": places[n] if n < len(places) else NEW if not saved else str(n)}
             for n, line in enumerate(given["lines"])]  # fmt: skip
     return view(
         request, api, "draft", "/runs", draft=draft, given=given, saved=saved, tried=given, most=LINES_SHOWN,
-        rows=[*rows, *({**line, "was": NEW} for line in blank)],
+        rows=_rows(rows),
         customer=api.get(f"/v1/customers/{draft['customer_id']}"),
     )  # fmt: skip
+
+
+def _rows(lines: Sequence[Line], blank: int = LINES_BLANK) -> list[Line]:
+    """With rows for more."""
+    return [*lines, *[{"name": "", "quantity": "1", "taxable": True, "was": NEW}] * blank]
 
 
 # ---- the form ---------------------------------------------------------------------------------------------------
@@ -86,7 +108,7 @@ def read_lines(fields: Fields) -> list[dict[str, str]]:
     given = typed(fields)
     rows = ({name: given.get(f"lines.{n}.{name}", "").strip() for name in
              ("was", "name", "quantity", "unit_amount", "amount", "taxable", "remove")}
-            for n in range(LINES_SHOWN + LINES_BLANK) if f"lines.{n}.was" in given)  # fmt: skip
+            for n in range(LINES_SHOWN + NEW_LINES) if f"lines.{n}.was" in given)  # fmt: skip
     return [r for r in rows if not r["remove"] and (r["was"] != NEW or r["name"] or r["amount"] or r["unit_amount"])]
 
 

@@ -6,16 +6,15 @@ from typing import Any, Final
 
 from functions.console.api import Api
 from functions.console.forms import typed
-from functions.console.rendering import Answer, html
+from functions.console.rendering import Answer
 from functions.console.requests import ConsoleRequest
-from functions.console.runs import run_asked
+from functions.console.runs import run_asked, watched
 from functions.console.today import names_of
-from functions.console.views import frame, view
+from functions.console.views import view
 from shared.bootstrap import ports
 from shared.contracts.api_payments import payment_json, payment_run_json
 from shared.domain.invoice import Invoice
 from shared.use_cases.look_today import latest_payment_runs
-from shared.use_cases.lookups import settings_of
 from shared.use_cases.payment_runs import attempts_of, run_of
 
 RUNS_SHOWN: Final = 30
@@ -57,12 +56,8 @@ def show(request: ConsoleRequest, api: Api) -> Answer:
 
 
 def progress(request: ConsoleRequest, api: Api) -> Answer:
-    """The part of a run's page that is asked for again while the run is under way. Once it is done, the whole page."""
     run = api.get(f"/v1/payment-runs/{request.id()}")
-    under_way = run["status"] in UNDER_WAY
-    headers = {} if under_way else {"HX-Refresh": "true"}
-    about = frame(request, settings_of(ports()))
-    return html("payment_run_progress", headers=headers, run=run, under_way=under_way, **about)
+    return watched(request, "payment_run_progress", run, run["status"] in UNDER_WAY)
 
 
 def _invoices(ids: list[str]) -> dict[str, Any]:

@@ -79,12 +79,14 @@ def show(request: ConsoleRequest, api: Api) -> Answer:
 
 
 def progress(request: ConsoleRequest, api: Api) -> Answer:
-    """The part of a run's page that is asked for again while the run is under way. Once it is done, the whole page."""
     run = api.get(f"/v1/bill-runs/{request.id()}")
-    under_way = run["status"] in UNDER_WAY
+    return watched(request, "run_progress", run, run["status"] in UNDER_WAY)
+
+
+def watched(request: ConsoleRequest, template: str, run: dict[str, Any], under_way: bool) -> Answer:
+    """The part of a run's page that is asked for again while the run is under way. Once it is done, the whole page."""
     headers = {} if under_way else {"HX-Refresh": "true"}
-    about = frame(request, settings_of(ports()))
-    return html("run_progress", headers=headers, run=run, under_way=under_way, **about)
+    return html(template, headers=headers, run=run, under_way=under_way, **frame(request, settings_of(ports())))
 
 
 def invoice(request: ConsoleRequest, api: Api) -> Answer:

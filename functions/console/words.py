@@ -54,6 +54,8 @@ DONE: Final[Mapping[str, str]] = {
     "collecting": "The payment run has started.", "contracted": "The contract is made.",
     "suspended": "Suspended from that day.", "serving": "Service resumes on that day.",
     "ended": "The contract ends.", "recorded_usage": "The usage is recorded.",
+    "adjusted": "The memo is posted.", "refunded": "The money goes back; see payments.",
+    "drafted": "The draft is made.",
     "enabled": "Deliveries go there again.", "redelivered": "It is told again.",
     "known_usage": "That record was taken in before; it was not counted again.",
 }  # fmt: skip
@@ -130,6 +132,16 @@ def pairs(words: Iterable[str]) -> list[tuple[str, str]]:
     return [(word, word) for word in words]
 
 
+def with_card(method: Mapping[str, Any]) -> tuple[str, str]:
+    """A payment method as an option of a select."""
+    return method["id"], f"{word(method['brand'])} ending in {method['last4']}"
+
+
+def with_language(code: str) -> tuple[str, str]:
+    """As an option of a select."""
+    return code, named(LANGUAGES)(code)
+
+
 def named(table: Mapping[str, str]) -> Callable[[Any], str]:
     return lambda code: table.get(str(code), word(code))
 
@@ -152,6 +164,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "day": day, "instant": instant, "money": money, "sums": sums, "word": word, "last_day": last_day, "count": count,
     "flag": named(FLAGS), "automation": named(AUTOMATIONS), "why_off": named(WHY_OFF), "skip": named(SKIPS),
     "job": named(JOBS), "place": place, "anchor": anchor, "fee": fee, "pairs": pairs,
-    "charge_type": named(CHARGE_TYPES), "language": named(LANGUAGES),
+    "charge_type": named(CHARGE_TYPES), "language": named(LANGUAGES), "with_language": with_language,
+    "with_card": with_card,
     "effect": named(EFFECTS), "charged_on": named(CHARGED_ON),
 }  # fmt: skip

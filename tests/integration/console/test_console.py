@@ -142,7 +142,8 @@ def test_a_viewer_is_offered_no_button_and_may_press_none(busy):
     before = busy.cloud.ports.store.dump()
     for path in FORMS:
         fields = {"form": value, "section": "terms", "version": "1", "do": "save"}
-        ids = {"id": "cus_acme", "automation": "past_due", "method": "pm_1", "name": "past_due_1", "delivery": "whd_1"}
+        ids = {"id": "cus_acme", "automation": "past_due", "method": "pm_1", "name": "past_due_1", "delivery": "whd_1",
+               "payment": "pay_1"}  # fmt: skip
         shown = console.send("/console" + path.format(**ids), fields, follow=False)
         assert (
             shown.status in (403, 404, 422)
