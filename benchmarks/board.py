@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
 from rich.table import Table
+
+from benchmarks.figures import console
 
 ROOT: Final = Path(__file__).parent.parent
 README: Final = ROOT / "README.md"
@@ -127,7 +128,7 @@ def show(found: dict[str, float]) -> None:
     for row in ROWS:
         kept = {None: "?", True: "yes", False: "no"}[row.kept(found)]
         table.add_row(row.what, row.promised, row.reached(found) or "not measured", kept, command_of(row))
-    Console().print(table)
+    console().print(table)
 
 
 def command_of(row: Row) -> str:

@@ -86,4 +86,11 @@ def _operation(request: Any) -> str:
 
 
 def _body(request: Any) -> bytes:
-    return request.body if isinstance(request.body, bytes) else b""
+    """Files are sent as streams, which are left as they were found."""
+    body = request.body
+    if hasattr(body, "seek"):
+        body.seek(0)
+        content: bytes = body.read()
+        body.seek(0)
+        return content
+    return body if isinstance(body, bytes) else b""

@@ -1,4 +1,4 @@
-"""A small and a large company: what the parameters change, and that the dashboard can be read."""
+"""A small, a large and a huge company: what the parameters change, and that the dashboard can be read."""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ def test_a_large_company_has_more_workers_and_the_gateway_and_the_mail_no_more_t
     }
 
 
+def test_the_hugest_night_fits_into_the_thousand_executions_that_an_account_has():
+    large, huge = concurrency("large"), concurrency("huge")
+    assert {id_ for id_ in large if huge[id_] < large[id_]} == set()
+    assert sum(huge.values()) + sum(reserved("huge").values()) <= 1_000 - 100  # a hundred have to stay unreserved
+
+
 def test_people_have_room_kept_for_them_only_where_the_account_has_it():
     assert reserved("small") == {}  # a new account may have ten executions in all, and none to keep
     assert reserved("large") == {"PayPageFunction": 50, "AdminApiFunction": 50}
@@ -54,4 +60,5 @@ def test_every_configuration_of_sam_names_parameters_that_there_are():
         if name != "version":
             given = [each.partition("=")[0] for each in config["deploy"]["parameters"].get("parameter_overrides", [])]
             assert set(given) <= known.keys(), name
-    assert configured["large"]["deploy"]["parameters"]["parameter_overrides"] == ["Size=large"]
+    for size in ("large", "huge"):
+        assert configured[size]["deploy"]["parameters"]["parameter_overrides"] == [f"Size={size}"]
