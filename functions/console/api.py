@@ -19,7 +19,7 @@ from shared.contracts.api_json import dumps
 from shared.domain.ids import derive_id
 from shared.domain.values import dataclass
 
-JSON: Final = {"content-type": "application/json", "accept": "application/json"}
+JSON_TYPE: Final = "application/json"
 
 
 class Refusal(Exception):
@@ -50,7 +50,9 @@ class Api:
         answer = self.raw(method, path, body, **query)
         return json.loads(answer["body"]) if answer.get("body") else None
 
-    def raw(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> dict[str, Any]:
+    def raw(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, accept: str = JSON_TYPE, **query: Any
+    ) -> dict[str, Any]:
         """The whole answer, as Lambda would give it. Raises Refusal."""
         asked = {k.removesuffix("_"): _text(v) for k, v in query.items() if v not in (None, "")}
         session = self.request.session
@@ -59,7 +61,8 @@ class Api:
             claims["cognito:groups"] = session.role
         id = self.request.number and derive_id("req_", self.request.number, method, path)
         event = {
-            "resource": path, "path": path, "httpMethod": method, "headers": JSON, "multiValueHeaders": {},
+            "resource": path, "path": path, "httpMethod": method, "multiValueHeaders": {},
+            "headers": {"content-type": JSON_TYPE, "accept": accept},
             "queryStringParameters": asked or None, "multiValueQueryStringParameters": None,
             "pathParameters": None, "body": dumps(body) if body is not None else None, "isBase64Encoded": False,
             "requestContext": {"authorizer": {"claims": claims}, "requestId": id, "path": path},

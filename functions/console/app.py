@@ -19,6 +19,7 @@ from functions.console import (
     drafts,
     mail_templates,
     payment_runs,
+    rehearsals,
     reports,
     runs,
     settings,
@@ -53,6 +54,11 @@ def _pdf(request: ConsoleRequest, api: Api) -> Answer:
 
 def _print_batch(request: ConsoleRequest, api: Api) -> Answer:
     return _handed_on(api.raw("GET", f"/v1/bill-runs/{request.id()}/print-batch", part=request.query.get("part", "")))
+
+
+def _rehearsed_rows(request: ConsoleRequest, api: Api) -> Answer:
+    part = request.query.get("part", "")
+    return _handed_on(api.raw("GET", f"/v1/rehearsals/{request.id()}", accept="text/csv", part=part))
 
 
 def _handed_on(answer: Mapping[str, Any]) -> Answer:
@@ -96,6 +102,10 @@ PAGES: Final[Mapping[str, Page]] = {
     "/webhooks/{id}": webhooks.show,
     "/templates": mail_templates.show_list,
     "/templates/{name}": mail_templates.show,
+    "/rehearsals": rehearsals.show_form,
+    "/rehearsals/{id}": rehearsals.show,
+    "/rehearsals/{id}/progress": rehearsals.progress,
+    "/rehearsals/{id}/rows": _rehearsed_rows,
     "/reports": reports.ageing,
     "/reports/dso": reports.sales,
     "/reports/forecast": reports.forecast,
@@ -106,6 +116,7 @@ FORMS: Final[Mapping[str, Form]] = {
     "/runs": runs.start,
     "/runs/preview": runs.preview,
     "/payment-runs": payment_runs.start,
+    "/rehearsals": rehearsals.start,
     "/invoices/{id}/edit": drafts.change,
     "/invoices/{id}/total": drafts.total,
     "/settings": settings.save,
@@ -138,7 +149,7 @@ FORMS: Final[Mapping[str, Form]] = {
 STANDS: Final[Mapping[str, str]] = {
     **{action.path: action.back for action in ACTIONS},
     "/runs": "/runs", "/runs/preview": "/runs", "/payment-runs": "/payment-runs",
-    "/settings": "/settings", "/settings/effects": "/settings",
+    "/rehearsals": "/rehearsals", "/settings": "/settings", "/settings/effects": "/settings",
     "/templates/{name}": "/templates/{name}", "/templates/{name}/reset": "/templates/{name}",
     "/customers/{id}/autopay": "/customers/{id}/autopay", "/triggers": "/triggers",
     "/webhooks": "/webhooks", "/webhooks/{id}/rotate": "/webhooks/{id}",

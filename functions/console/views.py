@@ -18,6 +18,7 @@ NAV: Final = (
     ("/payment-runs", "Payment runs"),
     ("/customers", "Customers"),
     ("/past-due", "Past due"),
+    ("/rehearsals", "Rehearsals"),
     ("/reports", "Reports"),
     ("/settings", "Settings"),
     ("/audit", "Audit"),

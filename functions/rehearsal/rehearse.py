@@ -22,8 +22,10 @@ from shared.contracts.api_rehearsals import (
     run_json,
 )
 from shared.contracts.api_settings import settings_tree
+from shared.contracts.api_warnings import warnings_json
 from shared.contracts.export_csv import written
 from shared.domain.policy import CustomerClass
+from shared.domain.policy_lint import Warned, lint_class, lint_settings
 from shared.domain.rehearsal import Rehearsal, difference
 from shared.domain.settings import Settings
 from shared.domain.values import dataclass
@@ -31,6 +33,7 @@ from shared.ports import Ports
 from shared.use_cases.change_settings import change_settings
 from shared.use_cases.classes import found_class, put_class
 from shared.use_cases.copy_records import copy_records
+from shared.use_cases.lookups import settings_of
 from shared.use_cases.rehearsed import Known, Rehearsed, outcomes_of, read_rehearsed
 
 CSV_ROWS_MAX: Final = 20_000  # in one part: some 3 MB, and Lambda answers with six at most
@@ -81,17 +84,32 @@ def _settings_edit(text: str) -> Callable[[Settings], Settings]:
 
 @dataclass(frozen=True, slots=True)
 class Lived:
-    """What both runs came to; `changed` is None where nothing was to be changed."""
+    """What both runs came to; `changed` is None where nothing was to be changed. `warned` is said of the changes."""
 
     base: Rehearsed
     changed: Rehearsed | None
+    warned: tuple[Warned, ...] = ()
 
 
 def rehearse(asked: Rehearsal, ports: Ports, customers_max: int) -> Lived:
     """Live through the days, once or twice. Reads the live store, and writes nothing anywhere."""
     records = copy_records(ports, customers_max).all
     base = rehearse_records(records, asked, ports, changed=False)
-    return Lived(base, rehearse_records(records, asked, ports, changed=True) if asked.compares else None)
+    if not asked.compares:
+        return Lived(base, None)
+    return Lived(base, rehearse_records(records, asked, ports, changed=True), tuple(_warned(asked, ports)))
+
+
+def _warned(asked: Rehearsal, ports: Ports) -> Iterator[Warned]:
+    """What in the changes is hardly meant, by its field below `settings` or `classes`."""
+    settings = settings_of(ports)
+    if asked.settings is not None:
+        settings = patched_settings(asked.settings, settings)
+        yield from (replace(w, field=f"settings.{w.field}") for w in lint_settings(settings, ports.clock.now()))
+    for class_id, part in _classes(asked).items():
+        if (before := found_class(class_id, ports)) is not None:
+            warned = lint_class(patched_class(part, before), settings)
+            yield from (replace(w, field=f"classes.{class_id}.{w.field}") for w in warned)
 
 
 def result_json(lived: Lived) -> dict[str, Any]:
@@ -100,6 +118,7 @@ def result_json(lived: Lived) -> dict[str, Any]:
     return {
         "base": run_json(base), "changed": run_json(changed) if changed else None,
         "difference": difference_json(base.happenings, changed.happenings) if changed else None,
+        "warnings": warnings_json(lived.warned).get("warnings", []),
     }  # fmt: skip
 
 

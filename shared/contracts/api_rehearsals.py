@@ -136,6 +136,7 @@ class RehearsalAnswer(TypedDict):
     base: RunAnswer | None
     changed: RunAnswer | None
     difference: DifferenceAnswer | None
+    warnings: list[dict[str, Any]]  # of what is changed, as when it is saved
     csv_parts: int | None  # as CSV it is whole: ?part=1 to this
 
 
@@ -149,6 +150,7 @@ def rehearsal_json(asked: Rehearsal, result: Mapping[str, Any] | None) -> dict[s
         "created_at": rfc3339(asked.created_at), "created_by": asked.created_by,
         "finished_at": rfc3339(asked.finished_at),
         **{part: found.get(part) for part in ("base", "changed", "difference", "csv_parts")},
+        "warnings": found.get("warnings", []),
     }  # fmt: skip
 
 

@@ -32,6 +32,11 @@ def signed_in(chromium, url, width="desk", scheme="light"):
         yield page
 
 
+def rehearsed(world):
+    changed = {"automations": {"past_due": {"enabled": False}}, "bill_run": {"auto_post": True, "auto_email": True}}
+    return world.post("/v1/rehearsals", {"days": 30, "settings": changed})["id"]
+
+
 def addresses(world):
     return {
         "today": "", "runs": "/runs", "run": f"/runs/{run_of(world)}", "draft": f"/invoices/{draft_of(world)}",
@@ -44,6 +49,7 @@ def addresses(world):
         "draft-edit": f"/invoices/{draft_of(world)}/edit", "payment-runs": "/payment-runs",
         "payment-run": f"/payment-runs/{world.all('/v1/payment-runs')[0]['id']}", "webhooks": "/webhooks",
         "webhook": "/webhooks/whk_erp", "templates": "/templates",
+        "rehearsals": "/rehearsals", "rehearsal": f"/rehearsals/{rehearsed(world)}",
     }  # fmt: skip
 
 

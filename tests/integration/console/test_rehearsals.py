@@ -1,0 +1,80 @@
+"""The console's page of rehearsals: asked for by form, waited for, read, and taken away as CSV. PRODUCT 12."""
+
+from __future__ import annotations
+
+from shared.use_cases import rehearsals
+from tests.integration.console.console_browser import Console
+
+ASKED = {
+    "days": "40", "settings.bill_run.enabled": "on", "settings.bill_run.auto_post": "on",
+    "settings.bill_run.auto_email": "on", "settings.bill_run.gate": "all", "settings.retries.retry_days": "1 2",
+}  # fmt: skip
+
+
+def company(world):
+    customer = world.customer(name="Acme Ltd", terms_days=5)
+    world.contract(customer, "100.00", day=2)
+    world.invoice(customer, "40.00")
+    return customer
+
+
+def test_what_would_be_different_is_asked_for_and_read(world):
+    company(world)
+    its_class = world.klass(terms_days=5)
+    console = Console(world, "admin")
+    asked = {**ASKED, "class_id": its_class, "policy.terms_days": "9", "policy.suspend_after_days": "never"}
+    page = console.press(console.get("/console/rehearsals"), "/rehearsals", asked)
+    assert page.status == 200
+    assert "The next 40 days, changed" in page.text
+    assert "hx-trigger" not in page.html
+    made = world.get(f"/v1/rehearsals/{rehearsal_of(page)}")
+    assert made["settings"]["bill_run"] == {"enabled": True, "auto_post": True, "auto_email": True, "gate": "all"}
+    assert made["settings"]["retries"] == {"retry_days": [1, 2]}
+    assert made["classes"] == {its_class: {"regular": {"terms_days": 9, "suspend_after_days": None}}}
+    billed = made["changed"]["invoices"]
+    assert billed["count"] == 3
+    assert f"Invoices USD 203.23 0 {billed['count']} {billed['count']} 0" in page.text
+    assert "Would get a mail that they would not have got Acme Ltd Invoice 1 Jan 2026" in page.text
+    assert "Nobody is limited, suspended or terminated because of it." in page.text
+    assert page.html.count("<svg") == 3  # billed, mailed, and the cash of one currency; nothing is charged
+    assert "2 Feb 2026 1 billed" in page.text  # in the calendar
+    assert "Through As set Changed 8 Jan 2026 USD 40.00 USD 143.23 sooner" in page.text
+    rows = console.get(next(link for link in page.links if "/rows" in link))
+    assert rows.body.startswith(b"run,change,category,on,")
+    assert b"difference,added,invoices" in rows.body
+
+
+def rehearsal_of(page):
+    return next(link for link in page.links if "/rows" in link).split("/")[3]
+
+
+def test_a_larger_one_is_waited_for_and_warns_of_what_is_hardly_meant(world, monkeypatch):
+    company(world)
+    monkeypatch.setattr(rehearsals, "AT_ONCE_MAX", 1)
+    console = Console(world, "admin")
+    asked = {
+        **ASKED,
+        "class_id": "cls_standard",
+        "policy.suspend_after_days": "20",
+        "policy.terminate_after_days": "10",
+    }
+    page = console.press(console.get("/console/rehearsals"), "/rehearsals", asked)
+    assert 'hx-trigger="every 2s"' in page.html
+    path = f"/console/rehearsals/{page.text.split('reh_')[1].split()[0]}".replace("rehearsals/", "rehearsals/reh_")
+    assert 'hx-trigger="every 2s"' in console.part(f"{path}/progress").html
+    world.settle()
+    assert console.part(f"{path}/progress").headers["HX-Refresh"] == "true"
+    page = console.get(path)
+    assert "hardly meant" in page.text
+    assert page.text.count("Would get a mail") == 1
+
+
+def test_what_cannot_be_rehearsed_says_why_beside_what_was_typed(world):
+    console = Console(world, "admin")
+    page = console.press(console.get("/console/rehearsals"), "/rehearsals", {**ASKED, "days": "91"})
+    assert page.status == 422
+    assert "#days" in page.links
+    form = page.form("/rehearsals")
+    assert (form.value("days"), form.value("settings.bill_run.gate")) == ("91", "all")
+    viewer = Console(world, "viewer").get("/console/rehearsals")
+    assert "Only an administrator can rehearse." in viewer.text
