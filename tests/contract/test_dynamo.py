@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zlib
 from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
+import msgspec
 import pytest
 from botocore.exceptions import ClientError
 from hypothesis import given, settings
@@ -21,7 +23,8 @@ from shared.domain.records import Answered
 from shared.ports import Check, Conflict, Remove, Save, Unavailable
 from shared.storage import client
 from shared.storage import dynamo as dynamo_module
-from shared.storage.codec import COMPRESS_OVER_BYTES, TooLarge, decode, encode
+from shared.storage.codec import LONG_BYTES, TooLarge, decode, encode
+from shared.storage.dictionary import BODIES
 from shared.storage.dynamo import DynamoStore
 from shared.storage.memory import MemoryStore
 from shared.storage.schema import KINDS
@@ -244,8 +247,29 @@ def test_a_record_that_may_be_forgotten_says_when(dynamo: DynamoStore):
 def test_a_long_body_is_stored_compressed_and_a_short_one_readable(dynamo: DynamoStore):
     dynamo.commit(Save(lines(0, 300, name="Оплата 料金 फ़ीस 😀 " * 8)), Save(lines(1)))
     long, short = (item["body"]["B"] for item in sorted(items_of("invoices"), key=lambda item: item["sk"]["S"]))
-    assert len(long) < COMPRESS_OVER_BYTES
+    assert len(long) < LONG_BYTES
     assert json.loads(short)["lines"][0]["name"] == "Support 0"
+
+
+def test_a_posted_invoice_and_all_its_keys_fit_into_one_write_unit(dynamo: DynamoStore):
+    """Its body refers to a dictionary, which what is stored can only be read with: so that never changes."""
+    posted = invoice(
+        "inv_fzuxnquomgo2eiad5lwq", "cus_3kq7xw2mzr4tnd6vplyu", status="posted", number="INV-104233", line_count=2,
+        bill_run_id="brn_jnonq7jyfdhagwhpryia", contract_ids=("con_a7gq2kzx", "con_b1mr9wte"), subtotal_minor=8_245_173,
+        total_minor=9_811_756, tax_minor=1_566_583, tax_rate_percent=Decimal("19"), residual_minor=9_811_756,
+        posted_on=AT.date(), posted_at=AT, due_on=AT.date(), bill_on=AT.date(), attempts=2, retries=1,
+    )  # fmt: skip
+    dynamo.commit(Save(posted))
+    (item,) = items_of("invoices")
+    assert sum(len(name) + len(next(iter(value.values()))) for name, value in item.items()) < 850
+    assert dynamo.get(Invoice, posted.id) == replace(posted, version=1)
+    assert zlib.adler32(BODIES) == 2742275021
+
+
+def test_bodies_of_before_the_dictionary_are_read_as_ever():
+    whole = lines(0, 300, name="Support of everything")
+    text = msgspec.json.encode(whole)
+    assert decode(InvoiceLines, text) == decode(InvoiceLines, zlib.compress(text)) == whole
 
 
 def test_a_record_that_does_not_fit_says_which_and_by_how_much(dynamo: DynamoStore):
@@ -302,6 +326,7 @@ def refuse(*args, **kwargs): raise AssertionError("opens a connection")
 before = dict(os.environ)
 socket.socket.connect = refuse
 import shared.bootstrap
+from shared.storage.dictionary import BODIES
 from shared.storage.dynamo import DynamoStore
 store = DynamoStore(lambda table: sys.exit("asks for a table's name"), "eu-central-1")
 assert store._client._connection is None

@@ -16,7 +16,7 @@ from shared.domain.console_session import ConsoleSession
 from shared.domain.records import FailedMessage
 from shared.domain.runs import PrintPart
 from shared.ports import Save
-from shared.storage.codec import encode
+from shared.storage.codec import encode, text_of
 from shared.storage.memory import MemoryStore
 from shared.storage.records import place_of
 from shared.storage.schema import KINDS
@@ -31,7 +31,7 @@ SEEDS = range(1, 4)
 
 def written(kind, partition, sort, entity):
     places = [place_of(rule, entity) for rule in kind.indexes]
-    body = encode(entity)
+    body = text_of(encode(entity))
     text = body.decode() if body[:1] == b"{" else None
     return {"kind": kind.entity.__name__, "key": [partition, sort], "places": places, "body": text}
 
