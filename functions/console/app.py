@@ -94,6 +94,7 @@ PAGES: Final[Mapping[str, Page]] = {
     "/past-due": customers.past_due,
     "/settings": settings.show,
     "/settings/times": settings.times,
+    "/settings/history": settings.history,
     "/classes": classes.show_list,
     "/classes/new": classes.show_new,
     "/classes/{id}": classes.show,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from functions.console.api import Api, Refusal
 from functions.console.classes import CLASSES_SHOWN, effects_part, would
-from functions.console.forms import Reader, flat, put, text_or_none, typed, whole, yes
+from functions.console.forms import ADDRESS, Reader, flat, put, text_or_none, typed, whole, yes
 from functions.console.rendering import Answer
 from functions.console.requests import ConsoleRequest
 from functions.console.views import view
@@ -15,7 +15,6 @@ from functions.pay_page.requests import Fields
 from shared.contracts.api_customers import DELIVERIES
 from shared.rendering.speech import LANGUAGES
 
-ADDRESS: Final = ("line1", "line2", "postal_code", "city", "region", "country")
 FIELDS: Final[Mapping[str, Reader]] = {
     "name": str, "email": text_or_none, "class_id": str, "currency": str, "timezone": text_or_none,
     **{f"address.{name}": str for name in ADDRESS}, "tax_rate_percent": str,
@@ -81,7 +80,7 @@ def _page(
     classes = [(c["id"], c["name"]) for c in api.items("/v1/customer-classes", limit=CLASSES_SHOWN)]
     return view(
         request, api, name, "/customers", given=given, chosen=chosen, classes=classes, languages=LANGUAGES,
-        deliveries=DELIVERIES, **data,
+        deliveries=DELIVERIES, address_given={part: given.get(f"address.{part}", "") for part in ADDRESS}, **data,
     )  # fmt: skip
 
 

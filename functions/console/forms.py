@@ -13,6 +13,7 @@ from functions.pay_page.requests import Fields
 Reader = Callable[[str], Any]
 DIGITS_MAX: Final = 9  # of a number; a longer one is none
 LIST_MARK: Final = ", "
+ADDRESS: Final = ("line1", "line2", "postal_code", "city", "region", "country")  # in the order of forms
 
 
 def yes(text: str) -> bool:
@@ -33,6 +34,10 @@ def whole_or_none(text: str) -> int | str | None:
 
 def whole_list(text: str) -> list[int | str]:
     return [whole(word) for word in text.replace(",", " ").split()]
+
+
+def line_list(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def tree_of(fields: Fields, readers: Mapping[str, Reader]) -> dict[str, Any]:

@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from functions.console.api import Api, Refusal
-from functions.console.forms import Reader, tree_of, whole, whole_list, whole_or_none, yes
+from functions.console.forms import (
+    ADDRESS,
+    Reader,
+    flat,
+    line_list,
+    text_or_none,
+    tree_of,
+    whole,
+    whole_list,
+    whole_or_none,
+    yes,
+)
 from functions.console.rendering import Answer, html
 from functions.console.requests import ConsoleRequest, Problem
 from functions.console.views import frame, view
@@ -14,14 +25,18 @@ from functions.console.words import spoken
 from functions.pay_page.requests import Fields
 from shared.bootstrap import ports
 from shared.contracts.api_fields import refuse
+from shared.contracts.api_settings import change_json
 from shared.contracts.api_warnings import warnings_json
 from shared.domain.calendar import InvalidCron, UnknownTimezone
 from shared.domain.policy_lint import lint_settings
+from shared.domain.settings import SettingsChange
+from shared.rendering.speech import LANGUAGES
 from shared.use_cases.look_today import times_of
 from shared.use_cases.lookups import settings_of
 
 TIMES_SHOWN: Final = 5
 TIERS: Final = 3
+CHANGES_SHOWN: Final = 50  # of the history
 TOO_MUCH: Final = 413  # more customers than are lived through within one request
 
 
@@ -29,6 +44,12 @@ TOO_MUCH: Final = 413  # more customers than are lived through within one reques
 SECTIONS: Final[Mapping[str, Mapping[str, Reader]]] = {
     "business": {
         "business.name": str, "business.timezone": str, "business.email_from": str, "business.currency": str,
+        "business.language": str,
+    },
+    "documents": {
+        **{f"business.address.{name}": str for name in ADDRESS}, "business.tax_id": text_or_none,
+        "business.iban": text_or_none, "business.bic": text_or_none, "business.payment_instructions": line_list,
+        "business.accent_colour": str, "business.e_invoice": str,
     },
     "bill_run": {
         "bill_run.enabled": yes, "bill_run.schedule": str, "bill_run.auto_post": yes, "bill_run.auto_email": yes,
@@ -66,8 +87,21 @@ def show(request: ConsoleRequest, api: Api) -> Answer:
     return view(
         request, api, "settings", "/settings", tree=tree,
         times={name: _times(schedule, zone) for name, schedule in schedules.items()}, warnings=settings_warnings(),
+        languages=LANGUAGES,
         templates=[t["name"] for t in api.items("/v1/templates", limit=200)], effects=None,
     )  # fmt: skip
+
+
+def history(request: ConsoleRequest, api: Api) -> Answer:
+    """Who changed what and when, the latest first."""
+    store, settings = ports().store, settings_of(ports())
+    keys = [("settings", f"{n:08d}") for n in range(settings.version, max(settings.version - CHANGES_SHOWN, 0), -1)]
+    api.get("/v1/settings/history", limit=1)  # whoever may not see it is told so there
+    changes = [change_json(c) for c in store.get_many(SettingsChange, keys)]
+    for c in changes:
+        before, after = flat(c["before"]), flat(c["after"])
+        c["fields"] = [(name, before.get(name, ""), after.get(name, "")) for name in dict.fromkeys([*before, *after])]
+    return view(request, api, "settings_history", "/settings", changes=changes, most=CHANGES_SHOWN)
 
 
 def settings_warnings() -> list[dict[str, str]]:

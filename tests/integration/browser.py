@@ -29,7 +29,7 @@ class Form:
 class _Reader(HTMLParser):
     def __init__(self, text):
         super().__init__()
-        self.forms, self.links, self.words, self._select, self.ids = [], [], [], None, []
+        self.forms, self.links, self.words, self._select, self.ids, self._typing = [], [], [], None, [], False
         self.feed(text)
         self.close()
 
@@ -39,6 +39,9 @@ class _Reader(HTMLParser):
             self.ids.append(got["id"])
         if tag == "a":
             self.links.append(got.get("href", ""))
+        if tag == "textarea" and self.forms:
+            self.forms[-1].fields.append((got.get("name", ""), ""))
+            self._typing = True
         if tag == "form":
             self.forms.append(Form(got.get("action", ""), got.get("method", "get"), got.get("id", "")))
         if tag == "select":
@@ -55,7 +58,13 @@ class _Reader(HTMLParser):
         elif tag == "input" and (got.get("type") not in CHOSEN or "checked" in got):
             form.fields.append((name, value))
 
+    def handle_endtag(self, tag):
+        self._typing = self._typing and tag != "textarea"
+
     def handle_data(self, data):
+        if self._typing:
+            fields = self.forms[-1].fields
+            fields[-1] = (fields[-1][0], fields[-1][1] + data.removeprefix("\n"))
         self.words.append(data.strip())
 
 

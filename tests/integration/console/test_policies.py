@@ -135,3 +135,22 @@ def test_what_a_setting_would_do_tomorrow_is_lived_through_and_said(busy, consol
     fields = [(n, v) for n, v in form.fields if n != "tier.1.from_days"]
     shown = console.send("/console/settings/effects", [*fields, ("tier.1.from_days", "21")])
     assert "By this time tomorrow" in shown.text
+
+
+def test_who_changed_which_setting_is_read_from_the_latest_on(busy):
+    busy.settings(due_date_basis="invoice_date")
+    busy.settings(payment_run={"schedule": "0 16 * * *"})
+    text = Console(busy, "viewer").get("/console/settings/history").text
+    assert text.index("schedule: 0 11 * * * → 0 16 * * *") < text.index("Due date basis: posted_on → invoice_date")
+    assert "local-admin" in text
+
+
+def test_what_stands_on_documents_is_saved(busy, console):
+    (form,) = [f for f in console.get("/console/settings").forms if f.value("section") == "documents"]
+    given = {"business.address.city": "Bonn", "business.payment_instructions": "By transfer\r\n\r\nWithin ten days"}
+    console.send("/console/settings", {**dict(form.fields), **given})
+    business = busy.get("/v1/settings")["business"]
+    assert business["address"]["city"] == "Bonn"
+    assert business["payment_instructions"] == ["By transfer", "Within ten days"]
+    (form,) = [f for f in console.get("/console/settings").forms if f.value("section") == "documents"]
+    assert form.value("business.payment_instructions") == "By transfer\nWithin ten days"
