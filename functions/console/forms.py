@@ -55,6 +55,13 @@ def put(body: dict[str, Any], path: str, value: Any) -> None:
     body[name] = value
 
 
+def laid_over(tree: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:
+    """The tree with what was typed in its place, fit to be shown or not."""
+    both = ((name, tree.get(name), value) for name, value in typed.items())
+    return {**tree, **{name: laid_over(old, new) if isinstance(old, Mapping) and isinstance(new, Mapping) else new
+                       for name, old, new in both}}  # fmt: skip
+
+
 def flat(tree: Mapping[str, Any], at: str = "") -> dict[str, str]:
     """Each value by its path, as a field holds it."""
     found: dict[str, str] = {}

@@ -10,6 +10,7 @@ from functions.console.forms import (
     ADDRESS,
     Reader,
     flat,
+    laid_over,
     line_list,
     text_or_none,
     tree_of,
@@ -79,6 +80,8 @@ TIER_FIELDS: Final[Mapping[str, Reader]] = {
 def show(request: ConsoleRequest, api: Api) -> Answer:
     tree = api.get("/v1/settings")
     zone = tree["business"]["timezone"]
+    if request.fields.one("section") in SECTIONS:  # refused: nothing that was typed is lost
+        tree = laid_over(tree, patch_of(request.fields))
     schedules = {
         "bill_run.schedule": tree["bill_run"]["schedule"], "payment_run.schedule": tree["payment_run"]["schedule"],
         "automations.account_summary.schedule": tree["automations"]["account_summary"]["schedule"],

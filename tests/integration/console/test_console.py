@@ -164,6 +164,35 @@ def test_an_operator_acts_but_leaves_settings_and_templates_alone(busy):
     assert console.send("/console/templates/past_due_1", {"form": value, "subject": "x"}, follow=False).status == 403
 
 
+def junk():
+    """What no page of ours sends: nothing at all, each field twice, and values that are none."""
+    names = ("section", "version", "do", "name", "on", "amount", "lines.0.was", "lines.0.quantity", "trigger.0.days",
+             "charges.0.type", "charges.0.amount", "add.type", "rule", "customer_ids", "regular.auto_charge.on",
+             "records.0.occurred_at", "language", "delivery", "through", "grace_hours", "subject", "type",
+             "events")  # fmt: skip
+    yield []
+    yield [(name, given) for name in names for given in ("1", "2")]
+    for given in ("\u2028'\"<&", "9" * 40, "usage", "-1", "2026-02-30", "add:usage", "remove:99"):
+        yield [(name, given) for name in names]
+    yield [("section", "past_due"), ("version", "-"), ("tier.0.from_days", "x" * 500)]
+    yield [("else", "x")]
+
+
+def test_no_form_whatever_it_holds_is_a_fault(busy):
+    console = Console(busy)
+    value = console.get("/console").form("/sign-out").value("form")
+    ids = {"/runs/{id}": run_of(busy), "/contracts/{id}": busy.all("/v1/customers/cus_acme/contracts")[0]["id"],
+           "/invoices/{id}": draft_of(busy), "/classes/{id}": "cls_standard", "/webhooks/{id}": "whk_erp"}  # fmt: skip
+    rest = {"automation": "past_due", "method": "pm_1", "name": "past_due_1", "delivery": "whd_1", "payment": "pay_1"}
+    faults = []
+    for path in FORMS:
+        id = next((i for start, i in ids.items() if path.startswith(start)), "cus_acme")
+        for fields in junk():
+            shown = console.send("/console" + path.format(id=id, **rest), [*fields, ("form", value)], follow=False)
+            faults += [(path, fields[:3])] if shown.status >= 500 else []
+    assert faults == []
+
+
 # ---- what browsers are told -------------------------------------------------------------------------------------
 
 

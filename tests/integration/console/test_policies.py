@@ -154,3 +154,20 @@ def test_what_stands_on_documents_is_saved(busy, console):
     assert business["payment_instructions"] == ["By transfer", "Within ten days"]
     (form,) = [f for f in console.get("/console/settings").forms if f.value("section") == "documents"]
     assert form.value("business.payment_instructions") == "By transfer\nWithin ten days"
+
+
+def test_settings_that_are_refused_keep_what_was_typed_and_the_summary_leads_to_it(console):
+    (form,) = [f for f in console.get("/console/settings").forms if f.value("section") == "past_due"]
+    given = {"tier.1.from_days": "0", "tier.2.repeat_max": "many", "automations.past_due.schedule": "61 4 * * *"}
+    shown = console.send("/console/settings", {**dict(form.fields), **given}, follow=False)
+    assert shown.status == 422
+    at = "automations.past_due"
+    wrong = {f"{at}.tiers.1.from_days", f"{at}.tiers.2.repeat_max", f"{at}.schedule"}
+    assert {f"#{id}" for id in wrong} <= set(shown.links)
+    assert wrong <= set(shown.ids)
+    (form,) = [f for f in shown.forms if f.value("section") == "past_due"]
+    assert [form.value(name) for name in given] == list(given.values())
+    (form,) = [f for f in shown.forms if f.value("section") == "documents"]
+    shown = console.send("/console/settings", {**dict(form.fields), "business.iban": "DE1"}, follow=False)
+    assert shown.status == 422
+    assert "#business.iban" in shown.links  # beside fields that are left empty
