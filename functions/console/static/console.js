@@ -1,5 +1,5 @@
-// What the console does beside htmx: asks before what cannot be undone, lets rules be moved, fills previews. All of it is optional:
-// without script every button sends its form, and the server answers with a page.
+// What the console does beside htmx: asks before what cannot be undone, fills previews, and lets rules be moved. All of it
+// is optional: without script every button sends its form, and the server answers with a page.
 "use strict";
 (function () {
   document.addEventListener("submit", function (event) {
