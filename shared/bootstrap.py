@@ -31,7 +31,7 @@ from shared.gateways.webhook_sender import HttpWebhookSender
 from shared.ports import CardSetup, Conflict, Gateway, GatewayEvent, Ports, Save, SavedCard, SignIn
 from shared.storage.audited import AuditedStore
 from shared.storage.dynamo import DynamoStore
-from shared.storage.read_ahead import ReadAhead
+from shared.storage.read_ahead import ReadAhead, Remembering
 
 if TYPE_CHECKING:
     from shared.gateways.rehearsal import NotingMailer, SetClock, WaitingQueue
@@ -73,6 +73,11 @@ def install(replacement: Ports) -> None:
 def token_claims() -> Mapping[str, str]:
     """What the claims of a person's token must be in this deployment."""
     return Config().token_claims
+
+
+def remembering(ports: Ports) -> Ports:
+    """The same ports for one request that only reads."""
+    return replace(ports, store=Remembering(ports.store))
 
 
 def audited(ports: Ports, request: AuditedRequest) -> Ports:

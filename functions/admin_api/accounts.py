@@ -14,8 +14,11 @@ from shared.contracts.api_collections import promise_json
 from shared.contracts.api_fields import day
 from shared.contracts.api_payments import money_json
 from shared.contracts.api_timeline import entry_json
+from shared.domain.collection import CollectionState
+from shared.domain.customer import Customer
 from shared.domain.errors import NotFound
 from shared.domain.ids import shard_of
+from shared.domain.invoice import Invoice
 from shared.domain.timeline_entry import Entry
 from shared.ports import INVOICES_OPEN, Page, Ports
 from shared.ports import Entry as Found
@@ -69,11 +72,20 @@ def list_past_due(call: Call[Any]) -> Answer:
 
     def keep(found: Sequence[Found]) -> list[tuple[Found, Account]]:
         late = [e for e in _first_of_each(found, call.ports) if e.at.split("#")[1] < latest]
+        _read_together(found, late, call.ports)
         accounts = [(e, _account(e.at.split("#")[0], call.ports)) for e in late]
         return [(e, a) for e, a in accounts if a is not None and a.since is not None]
 
     sources = indexed(call.ports, INVOICES_OPEN, *shards())
     return page_of(call, sources, keep, lambda found: [_past_due(a) for a in found])
+
+
+def _read_together(found: Sequence[Found], late: Sequence[Found], ports: Ports) -> None:
+    """What is read of each customer below is known from here on: three calls instead of three for each."""
+    owners = {(e.at.split("#")[0], ""): None for e in late}
+    ports.store.get_many(Customer, list(owners))
+    ports.store.get_many(CollectionState, list(owners))
+    ports.store.get_many(Invoice, [e.key for e in found if (e.at.split("#")[0], "") in owners])
 
 
 def _account(customer_id: str, ports: Ports) -> Account | None:

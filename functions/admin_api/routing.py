@@ -16,7 +16,7 @@ from functions.admin_api.access import Caller, caller_of, needed_role
 from functions.admin_api.calls import JSON_TYPE, Answer, Call, Filters
 from functions.admin_api.once import answered_once, created_once
 from functions.admin_api.problems import Problem, TooLarge, problem_of
-from shared.bootstrap import audited, ports, token_claims
+from shared.bootstrap import audited, ports, remembering, token_claims
 from shared.contracts.api_fields import Body, Empty, Findings, harmless, identifier, read_body, refuse
 from shared.contracts.api_json import Malformed, dumps, loads
 from shared.domain.audit import AuditedRequest
@@ -156,10 +156,13 @@ def _answer(made: Endpoint, event: Mapping[str, Any], parameters: Mapping[str, s
 
 
 def _ports(made: Endpoint, caller: Caller, event: Mapping[str, Any], parameters: Mapping[str, str]) -> Ports:
-    """Of a request that may write every write is told. API Gateway numbers requests; elsewhere the instant will do."""
+    """A request that only reads does so once per record; of one that may write every write is told.
+
+    API Gateway numbers requests; elsewhere the instant will do.
+    """
     plain = ports()
     if made.method == "GET":
-        return plain
+        return remembering(plain)
     given = (event.get("requestContext") or {}).get("requestId")
     id = str(given or derive_id("req_", made.method, event.get("path"), caller.id, plain.clock.now()))
     action = f"{made.method} {made.shown}"

@@ -45,7 +45,7 @@ def _account(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
 def _result(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
     submission = submission_of(customer.id, request.id, ports)
     invoices = {a.invoice_id: own_invoice(customer, a.invoice_id, ports) for a in submission.asked}
-    return result_page(request, own_account(customer, request.settings, ports), results_of(submission, ports), invoices)
+    return result_page(request, customer, results_of(submission, ports), invoices)
 
 
 def _document(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
@@ -60,11 +60,11 @@ def _document(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
 
 
 def _cards(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
-    return cards_page(request, own_account(customer, request.settings, ports), ports)
+    return cards_page(request, customer, ports)
 
 
 def _autopay(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
-    return autopay_page(request, own_account(customer, request.settings, ports), own_rules(customer, ports), ports)
+    return autopay_page(request, customer, own_rules(customer, ports), ports)
 
 
 HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {

@@ -126,13 +126,13 @@ def card(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
             refuse("card", "is no card of the payment gateway's form")
         if not reference:
             setup = prepare_card(customer.id, ports)
-            return cards_page(request, own_account(customer, request.settings, ports), ports, setup)
+            return cards_page(request, customer, ports, setup)
         add_card(customer.id, reference, ports)
     except (Invalid, InvalidBody) as wrong:
-        return cards_page(request, own_account(customer, request.settings, ports), ports, None, 422, _errors(wrong))
+        return cards_page(request, customer, ports, None, 422, _errors(wrong))
     except Refused as refused:
         error = FieldError("card", str(refused))
-        return cards_page(request, own_account(customer, request.settings, ports), ports, None, 409, [error])
+        return cards_page(request, customer, ports, None, 409, [error])
     report("card_added_by_customer", customer_id=customer.id)
     return redirect(f"{request.home}/cards")
 
@@ -153,9 +153,7 @@ def autopay(request: PageRequest, customer: Customer, ports: Ports) -> Answer:
 def _rules_again(
     request: PageRequest, customer: Customer, ports: Ports, status: int, errors: Sequence[FieldError]
 ) -> Answer:
-    return autopay_page(
-        request, own_account(customer, request.settings, ports), own_rules(customer, ports), ports, status, errors
-    )
+    return autopay_page(request, customer, own_rules(customer, ports), ports, status, errors)
 
 
 def _change_rules(request: PageRequest, customer: Customer, ports: Ports) -> None:

@@ -9,6 +9,7 @@ from functions.pay_page.rendering import page
 from functions.pay_page.requests import PageRequest
 from shared.contracts.api_fields import FieldError, InvalidBody
 from shared.domain.autopay import AutopayRule, Criterion
+from shared.domain.customer import Customer
 from shared.domain.errors import Invalid
 from shared.domain.invoice import Invoice
 from shared.domain.money import format_minor
@@ -18,6 +19,7 @@ from shared.ports import CardSetup, Ports
 from shared.rendering.speech import ENGLISH, Speech
 from shared.use_cases.pay_invoices import INVOICES_MAX, Result
 from shared.use_cases.pay_page import OwnAccount, OwnRules, mark_of_invoice
+from shared.use_cases.payment_methods import methods_of
 
 Answer = dict[str, Any]
 
@@ -65,7 +67,7 @@ def account_page(
     shown = account.invoices[:INVOICES_MAX]
     promise = customer.promise if customer.promised(account.on) else None
     return page(
-        "account", speech, status, **_frame(request, account), errors=errors_said(errors, speech),
+        "account", speech, status, **_frame(request, customer), errors=errors_said(errors, speech),
         invoices=[_invoice(i, account, speech) for i in shown], more=len(account.invoices) - len(shown),
         totals=_sums(account.invoices, speech),
         credit=[_money(m, c, speech) for c, m in sorted(account.credit.items())],
@@ -78,35 +80,35 @@ def account_page(
 
 
 def result_page(
-    request: PageRequest, account: OwnAccount, results: Sequence[Result], invoices: Mapping[str, Invoice]
+    request: PageRequest, customer: Customer, results: Sequence[Result], invoices: Mapping[str, Invoice]
 ) -> Answer:
     rows = [_result(r, invoices[r.invoice_id], request.speech) for r in results]
     return page(
-        "result", request.speech, **_frame(request, account), results=rows, paid=all(r["good"] for r in rows),
+        "result", request.speech, **_frame(request, customer), results=rows, paid=all(r["good"] for r in rows),
         left=any(r.reason == "left" for r in results), again=request.id,
     )  # fmt: skip
 
 
 def cards_page(
-    request: PageRequest, account: OwnAccount, ports: Ports, setup: CardSetup | None = None, status: int = 200,
+    request: PageRequest, customer: Customer, ports: Ports, setup: CardSetup | None = None, status: int = 200,
     errors: Sequence[FieldError] = (),
 ) -> Answer:  # fmt: skip
     """The saved cards; with `setup`, the gateway's own form for a new one."""
     return page(
-        "cards", request.speech, status, hosted_fields=bool(setup and not setup.choices), **_frame(request, account),
-        methods=[method_said(m, request.speech) for m in account.methods], once=_once(request, "cards", ports),
-        setup=setup, errors=errors_said(errors, request.speech),
+        "cards", request.speech, status, hosted_fields=bool(setup and not setup.choices), **_frame(request, customer),
+        methods=[method_said(m, request.speech) for m in methods_of(customer.id, ports)],
+        once=_once(request, "cards", ports), setup=setup, errors=errors_said(errors, request.speech),
     )  # fmt: skip
 
 
 def autopay_page(
-    request: PageRequest, account: OwnAccount, rules: OwnRules, ports: Ports, status: int = 200,
+    request: PageRequest, customer: Customer, rules: OwnRules, ports: Ports, status: int = 200,
     errors: Sequence[FieldError] = (),
 ) -> Answer:  # fmt: skip
     listed, speech = rules.listed, request.speech
     cards = {m.id: method_said(m, speech)["said"] for m in rules.methods}
     return page(
-        "autopay", speech, status, **_frame(request, account), enabled=listed.enabled,
+        "autopay", speech, status, **_frame(request, customer), enabled=listed.enabled,
         saved=bool(listed.version), version=listed.version, currency=listed.currency,
         once=_once(request, "autopay", ports),
         rules=[_rule(n, r, listed.currency, cards, rules.contracts, speech) for n, r in enumerate(listed.rules, 1)],
@@ -154,12 +156,12 @@ def method_said(method: PaymentMethod, speech: Speech) -> dict[str, str]:
     return {"id": method.id, "said": said, "expires": f"{method.exp_month:02d}/{method.exp_year}"}
 
 
-def _frame(request: PageRequest, account: OwnAccount) -> dict[str, Any]:
+def _frame(request: PageRequest, customer: Customer) -> dict[str, Any]:
     """What stands around every page of a customer."""
-    business = account.settings.business
+    business = request.settings.business
     return {
         "home": request.home, "root": request.root, "business": business.name, "email": business.email_from,
-        "customer": account.customer.name,
+        "customer": customer.name,
     }  # fmt: skip
 
 

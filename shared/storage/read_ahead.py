@@ -77,3 +77,17 @@ class ReadAhead(StoreWithin, LooksAhead, CommitsEach):
             if key in self._known and not isinstance(change, Check):
                 entity: Any = change.entity
                 self._known[key] = with_version(entity, entity.version + 1) if isinstance(change, Save) else None
+
+
+class Remembering(ReadAhead):
+    """The same for a request that only reads: whatever record it has read once, it need not ask for again."""
+
+    def get(self, kind: type[E], partition: str, sort: str = "") -> E | None:
+        key = (kind, partition, sort)
+        if key not in self._known and len(self._known) < KNOWN_MAX:
+            self._known[key] = self._inner.get(kind, partition, sort)
+        return super().get(kind, partition, sort)
+
+    def get_all(self, keys: Sequence[Key]) -> list[Any]:
+        self.ahead(keys)
+        return super().get_all(keys)

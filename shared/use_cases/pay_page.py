@@ -26,7 +26,6 @@ class OwnAccount:
     """Everything of one customer, as of his local date `on`. Invoices are the open ones, oldest due first."""
 
     customer: Customer
-    settings: Settings
     on: date
     invoices: tuple[Invoice, ...]
     methods: tuple[PaymentMethod, ...]
@@ -46,7 +45,6 @@ def own_account(customer: Customer, settings: Settings, ports: Ports) -> OwnAcco
     credit = ports.store.list(CreditBalance, customer.id).items
     return OwnAccount(
         customer,
-        settings,
         today(ports, customer, settings),
         tuple(open_invoices(ports, customer.id)),
         methods_of(customer.id, ports),

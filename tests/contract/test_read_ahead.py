@@ -10,7 +10,7 @@ from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice, InvoiceLines
 from shared.ports import Check, Conflict, LooksAhead, Remove, Save, Store, Unavailable
 from shared.storage.memory import MemoryStore
-from shared.storage.read_ahead import ReadAhead
+from shared.storage.read_ahead import ReadAhead, Remembering
 from tests.contract.network import Network
 from tests.contract.samples import customer, invoice, lines
 
@@ -126,3 +126,24 @@ def test_more_than_is_remembered_is_read_when_it_is_needed(inner, monkeypatch):
     assert batch.get_many(InvoiceLines, [("inv_1", "0000"), ("inv_1", "0001")]) == [
         replace(lines(0, 2), version=2), replace(lines(1), version=1),
     ]  # fmt: skip
+
+
+def test_a_request_that_only_reads_asks_once_for_a_record_however_it_is_asked_for(inner):
+    inner.commit(Save(invoice()), Save(customer()))
+    once = Remembering(inner)
+    assert once.get(Customer, "cus_1") == once.get(Customer, "cus_1") == customer(version=1)
+    assert once.get(Customer, "cus_none") is once.get(Customer, "cus_none") is None
+    assert once.get_many(Invoice, [("inv_1", ""), ("inv_none", "")]) == [invoice(version=1)]
+    assert once.get(Invoice, "inv_1") == invoice(version=1)
+    assert once.get_all(BOTH) == [invoice(version=1), customer(version=1), None]
+    assert inner.reads == [Customer, Customer, 2, 1]
+
+
+def test_beyond_what_is_remembered_records_are_read_as_ever(inner, monkeypatch):
+    monkeypatch.setattr("shared.storage.read_ahead.KNOWN_MAX", 1)
+    inner.commit(Save(invoice()), Save(customer()))
+    once = Remembering(inner)
+    assert once.get_all(BOTH[:2]) == once.get_all(BOTH[:2]) == [invoice(version=1), customer(version=1)]
+    assert [once.get(*BOTH[1]) for _ in range(2)] == [customer(version=1)] * 2
+    assert [once.get(*BOTH[0]) for _ in range(2)] == [invoice(version=1)] * 2
+    assert inner.reads == [2, 2, Customer, Invoice, Invoice]
