@@ -29,7 +29,7 @@ from shared.ports import INVOICES_BY_CUSTOMER, Conflict, Ports
 from shared.use_cases.contracts import contract_of, create_contract, rename_contract
 from shared.use_cases.customers import change_customer, create_customer, named_by
 from shared.use_cases.lookups import customer_of, entries, settings_of, today
-from shared.use_cases.post_invoices import post_invoice
+from shared.use_cases.post_invoices import post_invoice, posted_lately
 from shared.use_cases.record_usage import ACCEPTED, DUPLICATE, record_each
 
 Done = Literal["loaded", "updated", "unchanged"]
@@ -174,7 +174,7 @@ def _change_invoice(body: Mapping[str, Any], known: Invoice, call: Call[Any]) ->
     if differing:
         patch = {name: body[name] for name in differing}
         patch_draft(replace(call, body=read_body(DraftBody, patch), raw=patch, if_match=None), known.id)
-    if post and known.status == "draft":
+    if post and (known.status == "draft" or posted_lately(known, call.ports)):
         post_invoice(known.id, call.ports)
     return "updated" if differing or (post and known.status == "draft") else "unchanged"
 

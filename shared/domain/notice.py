@@ -35,6 +35,7 @@ class Notice:
     bill_run_id: str | None = None
     by_run: bool = False  # asked for by a run's auto_email: stands in for the global switch
     by_hand: bool = False
+    asked: str | None = None  # which request it was last asked for by hand by: the same again asks for nothing more
     claimed_at: datetime | None = None
     claim: str | None = None  # of its sender alone: two that claim at the same instant are not taken for one
     attempts: int = 0

@@ -32,10 +32,11 @@ from shared.use_cases.collection_actions import (
     with_warnings,
 )
 from shared.use_cases.collection_facts import facts_of, state_of
-from shared.use_cases.late_fees import FEES_PER_COMMIT, PostedFees, fees_posted, post_fees
+from shared.use_cases.late_fees import FEES_PER_COMMIT, PostedFees, fees_posted, follow_up, post_fees
 from shared.use_cases.lookups import customer_of, local_on, settings_of
 from shared.use_cases.notices import hint
 from shared.use_cases.outbox import announce
+from shared.use_cases.post_invoices import posted_lately
 
 ASSESS_RETRIES = 32  # all fees share a number series
 MISSED_DAYS_MAX = 400  # further back nothing is made up for
@@ -125,9 +126,11 @@ def _apply(found: Sequence[Evaluation], facts: Facts, ports: Ports) -> Assessed 
         ports.store.commit(*map(Save, chunk), Check(facts.customer))
     if changes:
         ports.store.commit(*changes)
+    fees_posted(plan.fees, ports)  # before the mail: it says what is owed after credit has paid
+    if left := [i for i in facts.open if i.late_fee is not None and posted_lately(i, ports)]:
+        follow_up(left, ports)
     hint(ports, *(n.id for n in plan.notices))
     announce(ports, *(e.id for e in plan.events))
-    fees_posted(plan.fees, ports)
     kinds = tuple(n.kind for n in plan.notices)
     told = [k for k in kinds if k.startswith("past_due_")]
     changed = plan.state.step if plan.state.step != facts.state.step else None

@@ -63,8 +63,13 @@ def fees_posted(posted: PostedFees, ports: Ports) -> None:
     """What comes after posting, as for any invoice: credit pays it, and its PDF is rendered, which lets its mail go."""
     if posted.memos:
         announce(ports, *(e.id for e in posted.events))
-        apply_credits(posted.memos, ports)
-        ports.queue.send("document", [RenderInvoice(invoice_id=m.id).body() for m in posted.memos])
+        follow_up(posted.memos, ports)
+
+
+def follow_up(memos: Sequence[Invoice], ports: Ports) -> None:
+    """Safe to repeat."""
+    apply_credits(memos, ports)
+    ports.queue.send("document", [RenderInvoice(invoice_id=m.id).body() for m in memos])
 
 
 def fees_of(invoice: Invoice, ports: Ports) -> list[Invoice]:

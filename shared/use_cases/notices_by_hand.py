@@ -24,6 +24,7 @@ BY_RUN = "run"  # episode of the mails that an admin asked for by run
 
 def send_invoice(invoice_id: str, ports: Ports) -> Notice:
     """Mail a posted invoice by hand, as often as asked: needs an address and nothing else."""
+    asked = ports.ids.new("")  # under an Idempotency-Key the same again
     for _ in range(CONFLICT_RETRIES):
         invoice = invoice_of(ports, invoice_id)
         customer = customer_of(ports, invoice.customer_id)
@@ -32,25 +33,33 @@ def send_invoice(invoice_id: str, ports: Ports) -> Notice:
         if not customer.mailable():
             raise Invalid("email", f"customer {customer.id} has no usable e-mail address; give one first")
         first = ports.store.get(Notice, notice_id(customer.id, "invoice", invoice.id))
-        notice = _by_hand(invoice, first, ports.ids.new(""), ports)
+        if first is not None and first.asked == asked:
+            return _hinted(first, ports)
+        notice = _by_hand(invoice, first, asked, ports)
+        if first is not None and notice.version == 0 and (known := ports.store.get(Notice, notice.id)) is not None:
+            return _hinted(known, ports)
         try:
             ports.store.commit(Save(notice))
         except Conflict:
             continue
-        hint(ports, notice.id)
-        return replace(notice, version=notice.version + 1)
+        return _hinted(replace(notice, version=notice.version + 1), ports)
     raise Unavailable(f"the mail of invoice {invoice_id} kept changing")
 
 
-def _by_hand(invoice: Invoice, first: Notice | None, episode: str, ports: Ports) -> Notice:
+def _hinted(notice: Notice, ports: Ports) -> Notice:
+    hint(ports, notice.id)
+    return notice
+
+
+def _by_hand(invoice: Invoice, first: Notice | None, asked: str, ports: Ports) -> Notice:
     """The invoice's own notice if it has not gone yet, otherwise a further one of an episode of its own."""
     if first is not None and first.status == "pending" and first.claimed_at is None:
-        return replace(first, by_hand=True, retry_at=None)
-    episode = "" if first is None else episode
+        return replace(first, by_hand=True, retry_at=None, asked=asked)
+    episode = "" if first is None else asked
     return Notice(
         id=notice_id(invoice.customer_id, "invoice", invoice.id, episode), customer_id=invoice.customer_id,
         kind="invoice", subject_id=invoice.id, episode=episode, created_at=ports.clock.now(),
-        bill_run_id=None if first is not None and first.sent_at else invoice.bill_run_id, by_hand=True,
+        bill_run_id=None if first is not None and first.sent_at else invoice.bill_run_id, by_hand=True, asked=asked,
     )  # fmt: skip
 
 
@@ -59,18 +68,20 @@ def resend_notice(id: str, ports: Ports) -> Notice:
     notice = ports.store.get(Notice, id)
     if notice is None:
         raise NotFound("notice", id)
+    episode = ports.ids.new("")
+    known = ports.store.get(Notice, notice_id(notice.customer_id, notice.kind, notice.subject_id, episode))
+    if known is not None:
+        return _hinted(known, ports)  # the answer to the same request was lost
     if notice.status == "pending":
         raise Refused("pending", f"notice {id} has not been sent yet; wait for it")
-    episode = ports.ids.new("")
     again = replace(
         notice, id=notice_id(notice.customer_id, notice.kind, notice.subject_id, episode), episode=episode,
         status="pending", reason=None, by_hand=True, claimed_at=None, claim=None, attempts=0, sent_at=None,
         message_id=None, delivered_at=None, bill_run_id=None, created_at=ports.clock.now(), to=None, retry_at=None,
-        version=0,
+        asked=None, version=0,
     )  # fmt: skip
     ports.store.commit(Save(again))
-    hint(ports, again.id)
-    return replace(again, version=1)
+    return _hinted(replace(again, version=1), ports)
 
 
 def send_run(run_id: str, ports: Ports, after: str | None = None) -> str | None:

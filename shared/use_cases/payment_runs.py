@@ -12,7 +12,7 @@ from shared.contracts.messages import ChargeInvoices, SelectInvoices
 from shared.domain.calendar import local_date, parse_cron, start_of_day
 from shared.domain.copies import replace
 from shared.domain.customer import Customer
-from shared.domain.errors import DomainError, Invalid, NotFound
+from shared.domain.errors import DomainError, Invalid, NotFound, Refused
 from shared.domain.ids import SHARDS, derive_id, shard_of
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice
@@ -149,7 +149,7 @@ def _scheduled_bill_runs(until: datetime, settings: Settings, ports: Ports) -> l
 def start_payment_run(
     ports: Ports, as_of: date | None = None, customer_ids: Sequence[str] | None = None, by: str | None = None
 ) -> PaymentRun:
-    """An ad hoc run, as of today or earlier (the business's local date)."""
+    """An ad hoc run, as of today or earlier (the business's local date); the same under the same id is the same run."""
     settings, now = settings_of(ports), ports.clock.now()
     zone = settings.business.timezone
     today = local_date(now, zone)
@@ -166,9 +166,21 @@ def start_payment_run(
         customer_ids=tuple(customer_ids) if customer_ids is not None else None, created_at=now,
         cursor=None if customer_ids is not None and not customer_ids else "",
     )  # fmt: skip
-    ports.store.commit(Save(run))
+    try:
+        ports.store.commit(Save(run))
+    except Conflict:
+        known = ports.store.get(PaymentRun, run.id)
+        if known is None or not _alike(known, run, as_of):
+            raise Refused("id_taken", f"the id {run.id} is taken: choose another") from None
+        run = known
     ports.queue.send("charge", [SelectInvoices(run_id=run.id).body()])
-    return replace(run, version=1)
+    return replace(run, version=max(run.version, 1))
+
+
+def _alike(known: PaymentRun, run: PaymentRun, as_of: date | None) -> bool:
+    """Whether both were asked for by the same words; "today" stays what it was when the run was made."""
+    same = (known.customer_ids, known.created_by, known.scheduled_for) == (run.customer_ids, run.created_by, None)
+    return same and as_of in (None, known.as_of)
 
 
 # ---- selecting ------------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ PLAN_PAGES = 10  # index pages per planning message
 DRAFT_PAGES_MAX = 5_000  # of 200 drafts of one run
 INDEX_SETTLED = timedelta(minutes=2)  # after the last write: longer than any index stays behind
 LOOK_AGAIN_SECONDS = 5
+LATELY = timedelta(days=1)  # within which the message, file or request of somebody who died comes again
 POST_RETRIES = 64  # many workers share a series
 PASSING = (Conflict, Unavailable)  # will be gone when the chunk is delivered again
 SERIES = {"credit_memo": "CM-", "debit_memo": "DM-"}
@@ -282,6 +283,12 @@ def post_invoice(invoice_id: str, ports: Ports) -> Invoice:
     if run is not None:
         _finish_by_hand(run.id, ports)
     return invoice_of(ports, invoice_id)
+
+
+def posted_lately(invoice: Invoice, ports: Ports) -> bool:
+    """Whether who posted it may have died before what follows was done, and now comes again; twice is safe."""
+    recent = invoice.posted_at is not None and ports.clock.now() - invoice.posted_at < LATELY
+    return recent and invoice.status == "posted"
 
 
 def _finish_by_hand(run_id: str, ports: Ports) -> None:

@@ -20,7 +20,13 @@ Said = Literal["done", "failed", "skipped"]
 
 
 def ask_for_rehearsal(asked: Rehearsal, carry_out: CarryOut, ports: Ports) -> Rehearsal:
-    """Carry out a small one at once, and leave a larger one to the worker. Refused for what is too large for that."""
+    """Carry out a small one at once, and leave a larger one to the worker. Refused for what is too large for that.
+
+    The same under the same id again is the same rehearsal.
+    """
+    known = ports.store.get(Rehearsal, asked.id)
+    if known is not None:
+        return _again(asked, known, ports)
     most = WORKER_MAX // asked.days
     customers = count_customers(ports, most)
     if customers > most:
@@ -35,8 +41,18 @@ def ask_for_rehearsal(asked: Rehearsal, carry_out: CarryOut, ports: Ports) -> Re
         ports.store.commit(Save(done))
         return replace(done, version=1)
     ports.store.commit(Save(asked))
+    return _left_to_the_worker(replace(asked, version=1), ports)
+
+
+def _again(asked: Rehearsal, known: Rehearsal, ports: Ports) -> Rehearsal:
+    if (known.days, known.settings, known.classes) != (asked.days, asked.settings, asked.classes):
+        raise Refused("id_taken", f"the id {asked.id} is taken: choose another")
+    return _left_to_the_worker(known, ports) if known.status == "pending" else known
+
+
+def _left_to_the_worker(asked: Rehearsal, ports: Ports) -> Rehearsal:
     ports.queue.send("rehearsal", [RunRehearsal(rehearsal_id=asked.id).body()])
-    return replace(asked, version=1)
+    return asked
 
 
 def run_rehearsal(id: str, carry_out: CarryOut, ports: Ports) -> Said:

@@ -8,11 +8,11 @@ from typing import Final
 from shared.contracts.messages import SelectCustomers
 from shared.domain.calendar import local_date
 from shared.domain.customer import Customer
-from shared.domain.errors import Invalid, NotFound
+from shared.domain.errors import Invalid, NotFound, Refused
 from shared.domain.runs import BillRun
 from shared.domain.settings import Settings
 from shared.domain.values import dataclass
-from shared.ports import Ports, Save
+from shared.ports import Conflict, Ports, Save
 from shared.use_cases.lookups import class_of, settings_of
 
 CUSTOMERS_MAX: Final = 1_000  # that one request may name
@@ -30,7 +30,7 @@ class BillRunRequest:
 
 
 def start_bill_run(request: BillRunRequest, by: str | None, ports: Ports) -> BillRun:
-    """Record the run and set it going. Raises Invalid, naming the field."""
+    """Record the run and set it going; the same under the same id again is the same run. Raises Invalid and Refused."""
     settings, now = settings_of(ports), ports.clock.now()
     today = local_date(now, settings.business.timezone)
     if request.as_of is not None and request.as_of > today:
@@ -41,9 +41,19 @@ def start_bill_run(request: BillRunRequest, by: str | None, ports: Ports) -> Bil
         class_id=request.class_id, auto_post=request.auto_post, auto_email=request.auto_email, created_at=now,
         created_by=by,
     )  # fmt: skip
-    ports.store.commit(Save(run))
+    try:
+        ports.store.commit(Save(run))
+    except Conflict:
+        known = ports.store.get(BillRun, run.id)
+        if known is None or _asked_for(known, request) != _asked_for(run, request):
+            raise Refused("id_taken", f"the id {run.id} is taken: choose another") from None
     ports.queue.send("bill_run", [SelectCustomers(run_id=run.id).body()])
     return ports.store.get(BillRun, run.id) or run
+
+
+def _asked_for(run: BillRun, request: BillRunRequest) -> tuple[object, ...]:
+    as_of = run.as_of if request.as_of is not None else None  # "today" stays what it was when the run was made
+    return as_of, run.customer_ids, run.class_id, run.auto_post, run.auto_email, run.created_by, run.scheduled_for
 
 
 def check_request(request: BillRunRequest, settings: Settings, ports: Ports) -> None:
