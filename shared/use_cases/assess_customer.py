@@ -114,6 +114,8 @@ def _first(facts: Facts, missed: date | None, on: date) -> date:
 
 def _apply(found: Sequence[Evaluation], facts: Facts, ports: Ports) -> Assessed | None:
     """Write down what the evaluations of a customer's days call for; None if there were too many fees for one go."""
+    if left := [i for i in facts.open if i.late_fee is not None and posted_lately(i, ports)]:
+        follow_up(left, ports)  # who posted them may have died before
     if _nothing_to_do(found, facts, ports):
         return Assessed(found[-1].tier)
     fees = [fee for f in found for fee in f.fees]
@@ -127,8 +129,6 @@ def _apply(found: Sequence[Evaluation], facts: Facts, ports: Ports) -> Assessed 
     if changes:
         ports.store.commit(*changes)
     fees_posted(plan.fees, ports)  # before the mail: it says what is owed after credit has paid
-    if left := [i for i in facts.open if i.late_fee is not None and posted_lately(i, ports)]:
-        follow_up(left, ports)
     hint(ports, *(n.id for n in plan.notices))
     announce(ports, *(e.id for e in plan.events))
     kinds = tuple(n.kind for n in plan.notices)

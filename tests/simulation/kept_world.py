@@ -74,6 +74,7 @@ _MADE = re.compile(r"(?<![a-z0-9])[a-z2-7]{20}(?![a-z0-9])")  # of an id that de
 _INSTANT = re.compile(r"datetime\.datetime\([^()]*\)|\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*(?:Z|\+00:00)")
 _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 _ON = re.compile(r"""(["']on["']: ?)["'][-\d]+["']""")  # the day on which service was lifted, in an event
+_COUNTS = re.compile(r"""(["']counts["']: ?)\{[^}]*\}""")  # as they were when a run ended: what was unknown then
 
 
 def told(cloud: LocalCloud, *, exactly: bool) -> Counter[str]:
@@ -83,7 +84,7 @@ def told(cloud: LocalCloud, *, exactly: bool) -> Counter[str]:
     """
     lines: Counter[str] = Counter()
     once: set[str] = set()
-    say: Callable[[str], str] = plain if exactly else dayless
+    say: Callable[[str], str] = plain if exactly else at_rest
     for entity in entities(cloud):
         kept = entity if exactly else _essence(entity)
         if isinstance(kept, PayLink) and not exactly:
@@ -109,8 +110,8 @@ def plain(text: str) -> str:
     return _DIGEST.sub("digest", _INSTANT.sub("instant", _MADE.sub("*", text)))
 
 
-def dayless(text: str) -> str:
-    return _ON.sub(r"\1day", plain(text))
+def at_rest(text: str) -> str:
+    return _COUNTS.sub(r"\1some", _ON.sub(r"\1day", plain(text)))
 
 
 # What tells only of the way there: how often something was tried, in which order, by which of two runs.
