@@ -57,7 +57,6 @@ def test_a_call_that_the_role_does_not_allow_is_refused_before_it_is_made():
 NEEDED_AT_OTHER_TIMES = {
     "SendEmailSweep read RunsTable",
     "SendEmailSweep write RunsTable",  # mails have waited for a day: a person is asked
-    "BillRunGenerate read NoticesTable",  # the answer to storing a run's event was lost: it looks whether it is there
     "AccountSummaryCompose write RunsTable",  # it fails on a message for the last time, and says why
     "AdminApi read NoticesTable/index/notices_pending",  # somebody lists the mails that wait
     "AdminApi sqs:SendMessage RehearsalQueue",  # a rehearsal is too large to be done within the request

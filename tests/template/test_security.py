@@ -190,6 +190,12 @@ def test_whatever_api_gateway_refuses_by_itself_is_a_problem_of_that_status(temp
         assert ("gatewayresponse.header.Retry-After" in headers) == (problem["status"] in (429, 503)), name
 
 
+def test_requests_are_traced_by_the_api_and_no_role_needs_a_right_for_it(template):
+    (stage,) = template.of("AWS::ApiGateway::Stage")
+    assert stage.properties["TracingEnabled"] is True
+    assert not [use for role in template.of("AWS::IAM::Role") if "xray:" in (use := str(role.properties))]
+
+
 def test_every_route_is_throttled(template):
     (stage,) = template.of("AWS::ApiGateway::Stage")
     every, *some = stage.properties["MethodSettings"]
