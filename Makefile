@@ -228,6 +228,18 @@ deploy-local: .local/sam.stamp .local/ministack.stamp  ## deploy to a stand-in f
 	@$(MAKE) --no-print-directory build ARCH=$(HOST_ARCH)
 	$(BIN)/python -m infra.deployed --port $(PORT)
 
+# An older version on main, which `make upgrade-local` updates from. It runs on this version's layers, which have all that it had.
+BEFORE_COMMIT := 061942575fb40c6372d6e2ec94905edadd3913be
+.PHONY: upgrade-local
+upgrade-local: .local/sam.stamp .local/ministack.stamp  ## there, an older version, and this one over it in the middle of a run; PORT
+	@$(MAKE) --no-print-directory build ARCH=$(HOST_ARCH)
+	rm -rf .local/before && mkdir -p .local/before/dist/$(HOST_ARCH)/app
+	git archive $(BEFORE_COMMIT) functions shared template.yaml | tar -x -C .local/before
+	cd .local/before && cp -r functions shared dist/$(HOST_ARCH)/app
+	$(call PRECOMPILE,.local/before/dist/$(HOST_ARCH)/app,/var/task)
+	ln -s $(CURDIR)/dist/$(HOST_ARCH)/layers .local/before/dist/$(HOST_ARCH)/layers
+	$(BIN)/python -m infra.deployed.upgrade --before .local/before --port $(PORT)
+
 .PHONY: deploy
 deploy: build .local/sam.stamp  ## to your own AWS account, after asking
 	$(SAM) deploy

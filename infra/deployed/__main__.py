@@ -6,22 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from infra.deployed import ministack
+from infra.deployed import ministack, sizes
 from infra.deployed.smoke import smoke
-from infra.deployed.stack import Deployed, DeployFailed, deploy, host_arch
+from infra.deployed.stack import Deployed, DeployFailed, deploy
 from infra.deployed.table import Checks
-from infra.deployed.template import rewrites, rewritten
+from infra.deployed.template import write_template
 
 ROOT = Path(__file__).resolve().parents[2]
 CLOUD = ROOT / ".local" / "cloud"
-
-
-def write_template() -> None:
-    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
-    changes = rewrites(ROOT, host_arch())
-    for change in changes:
-        print(f"  rewritten for the stand-in: {change.why}")
-    (CLOUD / "template.yaml").write_text(rewritten(text, changes), encoding="utf-8")
 
 
 def main() -> int:
@@ -44,9 +36,10 @@ def _run(port: int, checks: Checks) -> None:
     with ministack.running(ROOT / ".local" / "ministack", CLOUD / "ministack.log", port):
         print(f"ministack answers on port {port}; its log is .local/cloud/ministack.log")
         with checks.step("sam deploy"):
-            write_template()
+            write_template(ROOT, CLOUD / "template.yaml")
             deploy(ROOT, port)
         smoke(Deployed(port), checks)
+        print(f"\n{sizes.table()}", flush=True)
 
 
 if __name__ == "__main__":

@@ -107,7 +107,15 @@ class Smoke:
     # ---- the cycle ----------------------------------------------------------------------------
 
     def bill(self) -> None:
-        run = self._do("POST", "/v1/bill-runs", {"as_of": str(self.today), "auto_post": True, "auto_email": True})
+        self.billed(self.start_bill_run())
+
+    def start_bill_run(self) -> dict[str, Any]:
+        body = {"as_of": str(self.today), "auto_post": True, "auto_email": True}
+        run: dict[str, Any] = self._do("POST", "/v1/bill-runs", body)
+        return run
+
+    def billed(self, run: dict[str, Any]) -> None:
+        """A run of all who have contracts comes to its end, and so do its documents and mails."""
         billed = len(company.CARD) + len(company.TRANSFER)
         path = f"/v1/bill-runs/{run['id']}"
         done = until(lambda: self._do("GET", path), lambda r: r["status"] in ("posted", "failed"))
