@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 
 from infra.local.app import LocalClient
 from infra.local.cloud import LocalCloud
+from shared.domain.rehearsal import Rehearsal
+from shared.ports import Save
 from tests.integration.browser import Shown, path_of
 from tests.integration.world import World
 
@@ -100,6 +102,7 @@ def busy_world(wiring):
         hook = {"id": "whk_erp", "url": "http://127.0.0.1:9/erp", "events": ["customer.suspended"]}
         world.post("/v1/webhook-endpoints", hook)
         world.to("2026-02-20")
+        cloud.ports.store.commit(Save(Rehearsal("reh_1", 7, "failed", reason="too long", created_at=cloud.clock.now())))
         yield world
 
 
