@@ -105,6 +105,18 @@ bench: $(INSTALLED)  ## every promise about speed and cost, measured; ARGS="--on
 bench-quick: $(INSTALLED)  ## counts that must not grow; RECORD=1 to expect from now on what is counted now
 	$(BIN)/python -m benchmarks.quick $(if $(RECORD),--record)
 
+# What Paidup is measured beside, with packages of its own: nothing of it is used by anything else.
+.local/peers.stamp: requirements/peers.txt
+	@mkdir -p .local
+	@echo "Making .local/peers (once) ..."
+	@$(PYTHON) -m venv --clear .local/peers
+	@.local/peers/bin/python -m pip install --quiet --require-hashes --no-deps --only-binary :all: -r $<
+	@touch $@
+
+.PHONY: peers
+peers: $(INSTALLED) .local/peers.stamp  ## the same work by Tryton and djaodjin-saas, measured beside Paidup's
+	$(BIN)/python -m benchmarks.side_by_side $(ARGS)
+
 .PHONY: bench-documents
 bench-documents: $(INSTALLED)  ## what a PDF, an e-invoice and a mail cost: CPU
 	$(BIN)/python -m benchmarks.documents
@@ -134,6 +146,7 @@ lock: $(INSTALLED)  ## pin again after editing a .in file; UPGRADE=1 for the new
 	$(COMPILE_LOCK) $(if $(UPGRADE),--upgrade) -o requirements/sam.txt requirements/sam.in
 	$(COMPILE_LOCK) $(if $(UPGRADE),--upgrade) -o requirements/ministack.txt requirements/ministack.in
 	$(COMPILE_LOCK) $(if $(UPGRADE),--upgrade) -o requirements/runtime.txt requirements/runtime.in
+	$(COMPILE_LOCK) $(if $(UPGRADE),--upgrade) -o requirements/peers.txt requirements/peers.in
 	for layer in $(LAYERS); do \
 	  $(COMPILE_LOCK) --upgrade -c requirements/dev.txt \
 	    -o infra/layers/$$layer/requirements.txt infra/layers/$$layer/requirements.in; done

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DEVELOPERS = ROOT / "requirements" / "dev.txt"
 LAYERS = sorted((ROOT / "infra" / "layers").glob("*/requirements.txt"))
-APART = [ROOT / "requirements" / f"{name}.txt" for name in ("sam", "ministack", "runtime", "browser")]
+APART = [ROOT / "requirements" / f"{name}.txt" for name in ("sam", "ministack", "runtime", "browser", "peers")]
 LOCKS = [*LAYERS, DEVELOPERS, *APART]
 
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+)( ; .+)? \\$")
