@@ -84,11 +84,14 @@ class Sweep:
         self._kept, self._began = Kept(self.cloud), self.cloud.clock.now()
 
     def outcomes(self, *, every: bool = True) -> Iterator[Outcome]:
+        """One for each call and fault; or without those that can only end like another, see `telling`."""
         calls, came, _ = self._deliver(NoFaults())
         assert len(came) == 1, f"without a fault it came {came}"
         (self.answer,) = came
+        writes = any(not is_read(call) for call in calls)
+        of_a_read: tuple[Fault, ...] = FAULTS_OF_A_READ if every or writes else ("throttle",)  # else nothing is left
         for call in calls if every else telling(calls):
-            for kind in FAULTS_OF_A_READ if is_read(call) else FAULTS:
+            for kind in of_a_read if is_read(call) else FAULTS:
                 yield self._outcome(call, kind)
         self._kept.restore()
 

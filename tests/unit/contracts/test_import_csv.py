@@ -1,8 +1,15 @@
 """How a CSV file becomes bodies of the admin API, and what is said of its bad rows."""
 
-import pytest
+import csv
+import io
+from decimal import Decimal, InvalidOperation
 
-from shared.contracts.import_csv import ColumnMap, UnknownField, Unreadable, imported_id, read_sheet
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.contracts.export_csv import written
+from shared.contracts.import_csv import ColumnMap, UnknownField, Unreadable, imported_id, read_sheet, unprefixed
 
 
 def sheet(kind, *lines, read=None, newline="\n"):
@@ -234,3 +241,20 @@ def test_an_invoice_is_posted_unless_its_status_says_that_it_is_a_draft():
 def test_usage_needs_nothing_but_its_fields():
     (record,) = sheet("usage", "id,contract_id,metric,quantity,occurred_at", "u1,con_1,gb,5,2026-01-03T00:00:00Z").items
     assert record.body["quantity"] == "5"
+
+
+# ---- what spreadsheets run --------------------------------------------------------------------------------------
+
+
+@given(st.text(alphabet="=+-@\t\r'ab1 .,\n\"", max_size=6))
+def test_no_cell_that_is_exported_is_run_by_a_spreadsheet_and_each_comes_back_as_it_was(cell):
+    ((shown, _),) = csv.reader(io.StringIO(written([[cell, "x"]]), newline=""))
+    assert not shown.startswith(("=", "+", "-", "@", "\t", "\r")) or is_number(shown)
+    assert unprefixed(shown) == cell
+
+
+def is_number(cell):
+    try:
+        return Decimal(cell) is not None
+    except InvalidOperation:
+        return False
