@@ -2,6 +2,7 @@
 
 Then the payload comes again, as its queue, rule, browser or admin would send it, and what is left is what is left
 without a fault. Calls that can only end like others are left out, unless the environment says EVERY=1.
+How many cases there were is printed: `make test-slow EVERY=1 ARGS="-rP -k every_handler"`.
 """
 
 from __future__ import annotations
@@ -105,12 +106,12 @@ PRESSES_AGAIN = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DIRECT)
-def test_a_payload_recovers_from_every_fault_at_every_call(name, record_property):
+def test_a_payload_recovers_from_every_fault_at_every_call(name):
     folder = name.rpartition("/")[0]
     with opened(folder, json.dumps(PAYLOADS[name])) as cloud:
         sweep = Sweep(cloud, FUNCTIONS[folder], PAYLOADS[name], PRESSES_AGAIN.get(name))
         outcomes = list(sweep.outcomes(every=EVERY))
-    record_property("cases", len(outcomes))
+    print(f"{name}: {len(outcomes)} cases")
     assert unwell(outcomes, sweep.answer, ("409",) if name in REFUSED_AS_DONE else ()) == []
 
 
@@ -150,7 +151,7 @@ def charged_again(event):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(API_PARTS))
-def test_a_request_that_is_made_again_recovers_from_every_fault_at_every_call(part, record_property):
+def test_a_request_that_is_made_again_recovers_from_every_fault_at_every_call(part):
     """One after the other, each in the world that those before it have left."""
     wrong, cases = [], 0
     with opened(API) as cloud:
@@ -163,7 +164,7 @@ def test_a_request_that_is_made_again_recovers_from_every_fault_at_every_call(pa
                 wrong += [f"{call['route']}: {w}" for w in unwell(outcomes, sweep.answer, may_answer(call))]
             invoke(cloud, FUNCTIONS[API], request_of(call))
             cloud.engine.drain()
-    record_property("cases", cases)
+    print(f"requests, part {part}: {cases} cases")
     assert wrong == []
 
 
