@@ -270,6 +270,16 @@ def modules_say_what_they_are_for(source: Source) -> Iterator[Breach]:
         yield source.breach(1, "docstring", "the module does not say what it is for")
 
 
+def values_are_made_cheaply(source: Source) -> Iterator[Breach]:
+    """A cold start makes hundreds of frozen dataclasses; rendering may not import the domain, and has few."""
+    if source.path == "shared/domain/values.py" or source.within("shared/rendering/", "infra/", "benchmarks/"):
+        return
+    for node in ast.walk(source.tree):
+        standard = isinstance(node, ast.ImportFrom) and node.module == "dataclasses"
+        if standard and "frozen=True" in source.text and any(name.name == "dataclass" for name in node.names):
+            yield source.breach(node, "values", "frozen dataclasses come from shared.domain.values")
+
+
 Rule = Callable[[Source], Iterable[Breach]]
 
 RULES: tuple[Rule, ...] = (
@@ -283,6 +293,7 @@ RULES: tuple[Rule, ...] = (
     functions_are_short,
     files_are_short,
     modules_say_what_they_are_for,
+    values_are_made_cheaply,
 )
 
 

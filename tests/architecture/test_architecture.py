@@ -104,6 +104,12 @@ PLANTED = [
     ("money_is_integer", "shared/domain/money.py", "x = a / b", 1),
     ("money_is_integer", "shared/domain/money.py", "x /= 2", 1),
     ("money_is_integer", "shared/use_cases/a.py", "x: float = 0.5", 2),
+    (
+        "values_are_made_cheaply",
+        "shared/use_cases/a.py",
+        "from dataclasses import dataclass, replace\n@dataclass(frozen=True, slots=True)\nclass A: ...",
+        1,
+    ),
     ("nothing_swallows_a_crash", "infra/local/world.py", "try:\n    f()\nexcept:\n    pass", 1),
     ("nothing_swallows_a_crash", "infra/a.py", "try:\n    f()\nexcept BaseException:\n    raise", 1),
     (
