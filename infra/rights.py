@@ -73,26 +73,28 @@ class Rights:
     wiring: Wiring
     used: set[Use] = field(default_factory=set)
     denied: set[Use] = field(default_factory=set)
-    _function: str | None = None
+    _running: list[str] = field(default_factory=list)  # a simulation lets one begin while another has not ended
     _known: set[tuple[str, str, str]] = field(default_factory=set)  # those used, for a quick look
 
     def begin(self, function: str) -> None:
         """An invocation of `function` (its logical id) begins."""
-        self._function = function
+        self._running.append(function)
 
     def end(self) -> None:
-        self._function = None
+        """The one that began last has ended."""
+        self._running.pop()
 
     def need(self, action: str, *resources: str) -> None:
         """Raises AccessDenied unless the running function may do this to every one of the resources."""
-        if self._function is None:
+        if not self._running:
             return
+        function = self._running[-1]
         for resource in resources:
-            known = (self._function, action, resource)
+            known = (function, action, resource)
             if known in self._known:
                 continue
             use = Use(*known)
-            if not self.wiring.functions[self._function].may(action, resource):
+            if not self.wiring.functions[function].may(action, resource):
                 self.denied.add(use)
                 raise AccessDenied(str(use))
             self.used.add(use)

@@ -171,6 +171,20 @@ class Engine:
             batch += self.broker.receive(mapping.queue, min(mapping.batch_size - len(batch), SQS_BATCH_MAX))
         return batch
 
+    # ---- beside all that ------------------------------------------------------------------------
+
+    def work_beside(self, number: int) -> None:
+        """One batch, in the midst of whatever runs: another worker takes what lies on a queue, chosen by a number."""
+        ready = [consumer for consumer in self._consumers if self.broker.is_ready(consumer[1].queue)]
+        if ready:
+            self._work(*ready[number % len(ready)])
+
+    def tick_beside(self, number: int) -> None:
+        """A tick out of turn, in the midst of whatever runs, of one of the rules that need no input."""
+        plain = [armed.rule for armed in self._rules if armed.rule.input is None]
+        rule, at = plain[number % len(plain)], self.clock.now()
+        self._attempt(_Retry(at, 0, 0, rule.function, events.scheduled(rule.arn, at, self.invoker.next_number())))
+
     # ---- requests -------------------------------------------------------------------------------
 
     def request(self, function: str, event: events.Event) -> Any:

@@ -6,6 +6,7 @@ A bug is a function that takes pytest's monkeypatch; its budget is how many seed
 from __future__ import annotations
 
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 from functions.pay_page import forms
 from infra.local import faults
@@ -17,16 +18,21 @@ from shared.domain.invoice import Invoice
 from shared.domain.payment import ChargeOutcome
 from shared.domain.task import Task
 from shared.gateways.simulated import SimulatedGateway
-from shared.ports import Save
+from shared.ports import Check, Remove, Save
+from shared.storage.memory import MemoryStore
+from shared.storage.records import keys_of
 from shared.use_cases import (
+    assess_customer,
     charge_invoice,
     compose_notice,
     generate_drafts,
     hear_gateway,
+    lookups,
     outbox,
     pay_links,
     post_invoices,
     reconcile_payments,
+    refund_payment,
     send_notice,
     settle_payment,
     sweep_notices,
@@ -224,6 +230,56 @@ def a_void_invoice_still_mailed(patch):
     patch.setattr(compose_notice, "_said", lambda *args, about=(), **options: said(*args, **options))
 
 
+# ---- races that are lost -----------------------------------------------------------------------------------------
+
+
+def preconditions_left_out(patch):
+    """What was only read may have changed by the time of the transaction."""
+    commit = MemoryStore.commit
+
+    def unchecked(self, *changes):
+        commit(self, *(c for c in changes if not isinstance(c, Check)))
+
+    patch.setattr(MemoryStore, "commit", unchecked)
+
+
+def the_last_writer_wins(patch):
+    commit = MemoryStore.commit
+
+    def overwriting(self, *changes):
+        stored = [self.get(*key) for key in keys_of(changes)]
+        commit(self, *(
+            type(c)(replace(c.entity, version=old.version if old else 0))
+            for c, old in zip(changes, stored, strict=True) if old is not None or not isinstance(c, Remove)
+        ))  # fmt: skip
+
+    patch.setattr(MemoryStore, "commit", overwriting)
+
+
+def settings_remembered_from_the_first_mail_on(patch):
+    kept = WeakKeyDictionary()
+    patch.setattr(send_notice, "settings_of", lambda ports: kept.setdefault(ports.clock, lookups.settings_of(ports)))
+
+
+def a_stale_chase_sent_again(patch):
+    patch.setattr(send_notice, "AT_MOST_ONCE", ())
+
+
+def a_refund_asked_for_again_under_a_new_key(patch):
+    def anew(payment, refund, ports):
+        return ports.gateway.refund(payment, refund.amount_minor, f"{payment.id}_again_{refund.checks}")
+
+    for module in (refund_payment, hear_gateway):
+        patch.setattr(module, "ask_again", anew)
+
+
+def the_tier_that_was_told_forgotten(patch):
+    changes = assess_customer._plan
+    patch.setattr(
+        assess_customer, "_plan", lambda *args: replace(plan := changes(*args), state=replace(plan.state, worst_tier=0))
+    )
+
+
 # Each with the seed that the search starts from, and how many seeds it may take. Where it starts is where the search
 # from 1 ended once, so that finding them all takes a minute.
 BUGS = (
@@ -250,4 +306,10 @@ BUGS = (
     (fractions_cut_off, 1, 20),
     (a_refusal_answered_as_a_failure, 1, 30),
     (a_table_that_no_role_allows, 1, 20),
+    (preconditions_left_out, 1, 20),
+    (the_last_writer_wins, 1, 20),
+    (settings_remembered_from_the_first_mail_on, 1, 30),
+    (a_stale_chase_sent_again, 1, 60),
+    (a_refund_asked_for_again_under_a_new_key, 1, 60),
+    (the_tier_that_was_told_forgotten, 1, 60),
 )

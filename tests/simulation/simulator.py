@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import sys
 import time
 from collections import Counter
@@ -29,13 +30,14 @@ from shared.storage.memory import MemoryStore
 from tests.integration.world import World
 from tests.simulation.laws import at_rest
 from tests.simulation.shrink import shrunk, standalone
-from tests.simulation.storm import Place, SteppedCalls, Storm, share, swarm_of
+from tests.simulation.storm import SILENCE, Place, SteppedCalls, Storm, share, swarm_of
 from tests.simulation.watch import Watch
 from tests.simulation.workload import People, Workload
 
 TICKS = (2, 3, 4, 6)  # hours: rules fire as seldom as one of these: a tick is a reminder, and most find nothing to do
 CALM_TICK = timedelta(hours=8)
 CALM = timedelta(days=2)  # longer than any look at the gateway, retry of a mail or pause of the queues
+FEEDBACK_LATER = 4  # times as late as a message that we sent: later than a claim is stale
 STALE_COMMITS_MAX = 4
 JUMP_HOURS = (2, 7, 26)
 TICKS_DLQ = "ticks_dlq"
@@ -105,6 +107,22 @@ class Receiver:
         return WebhookAnswer(*self._random.choice(((200, ""), (200, ""), (500, ""), (None, "timed out"))))
 
 
+class Feedback:
+    """What the mail service reports: late, twice, or never."""
+
+    def __init__(self, storm: Storm, cloud: LocalCloud) -> None:
+        self._storm, self._cloud = storm, cloud
+
+    def __call__(self, body: str) -> None:
+        id = json.loads(body)["MessageId"]
+        mail = id.rpartition("-")[0]  # it says several things of a mail, or nothing
+        if self._storm.at(("mail", mail, "report", 1), SILENCE):
+            return
+        for delay in self._storm.carried("mail", "feedback", id):
+            for queue in self._cloud.wiring.subscriptions.values():
+                self._cloud.engine.broker.put(queue, [body], delay * FEEDBACK_LATER)
+
+
 @dataclass
 class Simulation:
     """One world of one seed. `listed` replays exactly these faults; `ordered` leaves the queues in order."""
@@ -141,7 +159,7 @@ class Simulation:
         people = People(world, workload, watch)
         watch.customers = workload.customers
         watch.now = cloud.clock.now
-        watch.name_of = lambda id: cloud.ports.store.get(Customer, id).name
+        watch.name_of = lambda id: self.store.get(Customer, id).name
         self.rights = Rights(self.wiring)
         receiver = Receiver(cloud.ports.webhooks, Random(f"receiver {self.seed}"))
         late = self.backend == "memory" and (storm.listed is not None or "stale" in storm.swarm)
@@ -156,6 +174,7 @@ class Simulation:
         cloud.engine.invoker.before.append(self.rights.begin)
         cloud.engine.invoker.after.append(self.rights.end)
         cloud.engine.tick_faults = storm
+        cloud.mail._feedback = Feedback(storm, cloud)
         rates = Rates(duplicate=0.3, delay=0.3) if self.seed % 2 else Rates()
         if self.seed % 2:
             cloud.engine.when_quiet = Webhooks(cloud.engine, cloud.gateway, self.seed, rates).tell

@@ -20,17 +20,19 @@ READS = ("store.get", "store.list", "store.find", "files.read", "gateway.look_up
 CALLS = ("crash_before", "crash_after", "throttle", "lose_response", "lose_request", "stale", "meanwhile")
 MESSAGES = ("drop", "twice", "late")
 TICKS = ("tick_lost", "tick_twice")
+SILENCE = ("silence",)  # of the mail service, about one mail
 WORLD = ("jump", "poison")  # by the driver, between two steps
-KINDS = (*CALLS, *MESSAGES, *TICKS, *WORLD)
+KINDS = (*CALLS, *MESSAGES, *TICKS, *SILENCE, *WORLD)
 STRENGTHS = (0.01, 0.03, 0.08)
 RATES = {"drop": 0.5, "twice": 2.0, "late": 2.0, "tick_lost": 3.0, "tick_twice": 3.0, "jump": 3.0, "poison": 3.0,
-         "meanwhile": 0.1, "stale": 4.0}  # fmt: skip
+         "meanwhile": 0.1, "stale": 4.0, "silence": 8.0}  # fmt: skip
 EFFECTS = ("gateway.", "mailer.", "bus.", "webhooks.")  # few calls, on which everything hangs
 EFFECTS_MORE = 4
+REFUNDS_MORE = 8  # there are fewest of them
 MEANWHILE_MORE = 15  # before what has an effect, rather than before one more read
 BEFORE_EFFECTS = ("before store.commit", "before gateway.charge", "before gateway.refund", "before mailer.send")
-LATE_SECONDS = (1, 60, 300, 900)
-TOGGLES = 64
+LATE_SECONDS = (0, 1, 60, 300, 900)
+TOGGLES = 1024  # of them, which is far more than there are kinds of them and customers
 
 
 def share(*parts: object) -> float:
@@ -54,6 +56,15 @@ def swarm_of(seed: int) -> dict[str, float]:
     return {kind: strength * RATES.get(kind, 1.0) for kind in KINDS if random.random() < 0.5}
 
 
+def _often(call: str) -> int:
+    """How much more often than elsewhere something goes wrong with a call."""
+    if call in BEFORE_EFFECTS:
+        return MEANWHILE_MORE
+    if call == "gateway.refund":
+        return REFUNDS_MORE
+    return EFFECTS_MORE if call.startswith(EFFECTS) else 1
+
+
 @dataclass
 class Storm:
     """A plan of faults that is asked at each place. `listed` are the only ones, if given."""
@@ -74,7 +85,7 @@ class Storm:
         return found
 
     def _drawn(self, place: Place, kinds: tuple[str, ...]) -> str | None:
-        often = EFFECTS_MORE if place[2].startswith(EFFECTS) else MEANWHILE_MORE if place[2] in BEFORE_EFFECTS else 1
+        often = _often(place[2])
         for kind in kinds:
             if kind in self.swarm and share(self.seed, kind, place) < self.swarm[kind] * often:
                 return f"meanwhile:{int(share(place) * TOGGLES)}" if kind == "meanwhile" else kind

@@ -42,7 +42,7 @@ class Workload:
         self.acts = sorted(
             (
                 Act(timedelta(hours=random.randint(1, self.days * 24 - 1), minutes=random.choice((0, 20, 40))),
-                    random.choice(NAMES), random.getrandbits(30))
+                    random.choice(OFTEN), random.getrandbits(30))
                 for _ in range(random.randint(0, 14))
             ),
             key=lambda act: act.after,
@@ -54,7 +54,7 @@ class Workload:
         pick = self.random.choice
         world.automate()
         world.settings(
-            bill_run={"schedule": "0 4 * * *", "gate": "all"},
+            bill_run={"schedule": "0 4 * * *", "gate": "all", "auto_email": pick((True, False))},
             payment_run={"schedule": "0 6 * * *", "wait_for_bill_run": pick((True, False))},
             retries={"retry_days": [1, 2], "max_attempts_per_card_30_days": pick((15, 15, 3))},
             automations={
@@ -89,7 +89,7 @@ class Workload:
         world.put(f"/_local/mail/ap{number}@example.com", {"outcome": pick(MAIL)})
         for _ in range(random.randint(0, 2)):
             self._contract(world, customer)
-        for _ in range(random.randint(0, 2)):
+        for _ in range(random.randint(0, 3)):
             due = (self.start + timedelta(days=random.randint(-4, 2))).date()
             world.invoice(customer, pick(AMOUNTS), on=str(due - timedelta(days=5)), due_on=str(due))
         return customer
@@ -132,11 +132,15 @@ class People:
         getattr(self, f"_{act.name}")(Random(act.draw))
 
     def toggle(self, number: int) -> None:
-        """What an admin does in the midst of it all: `number` says what, and to whom."""
+        """What somebody else does in the midst of it all: `number` says what, and to whom."""
         random, reading = Random(f"toggle {number}"), self.watch.reading
         self.watch.reading = False
-        getattr(self, f"_{random.choice(TOGGLES)}")(random)
-        self.watch.reading = reading
+        try:
+            getattr(self, f"_{random.choice(TOGGLES)}")(random)
+        except Exception as error:  # noqa: BLE001 - whoever is interrupted would take it for his own
+            self.watch.broken.append(f"raised in the midst: {type(error).__name__}: {error}")
+        finally:
+            self.watch.reading = reading
 
     def ask(self, method, path, body=None, token=None):
         self.asked += 1
@@ -210,9 +214,10 @@ class People:
         self.ask("PATCH", f"/v1/customers/{self._who(random)}", {"automations": {field: value}})
 
     def _global_switch(self, random):
-        name = random.choice(("past_due", "send_new_invoices", "account_summary"))
+        names = ("past_due", "send_new_invoices", "account_summary")
         on = {"enabled": random.choice((True, False))}
-        self.ask("PATCH", "/v1/settings", {"automations": {name: on}})
+        chosen = names if random.random() < 0.5 else (random.choice(names),)
+        self.ask("PATCH", "/v1/settings", {"automations": dict.fromkeys(chosen, on)})
 
     def _payment_run_off(self, random):
         self.ask("PATCH", "/v1/settings", {"payment_run": {"enabled": random.choice((True, False))}})
@@ -226,8 +231,21 @@ class People:
                 "reference": f"cheque {random.randint(1, 10**6)}"}  # fmt: skip
         self.ask("POST", "/v1/payments", body)
 
+    def _pay_oldest(self, random):
+        """What is late longest is paid to the cent, and the rest stays late."""
+        who = self._who(random)
+        status, answer = self._read(f"/v1/invoices?customer_id={who}&status=posted")
+        late = [i for i in answer["items"] if i["residual"] != "0.00"] if status == 200 else []
+        if late:
+            oldest = min(late, key=lambda i: (i["due_on"] or "", i["id"]))
+            part = [{"invoice_id": oldest["id"], "amount": oldest["residual"]}]
+            body = {"customer_id": who, "amount": oldest["residual"], "method": "check", "allocations": part,
+                    "reference": f"cheque {random.randint(1, 10**6)}"}  # fmt: skip
+            self.ask("POST", "/v1/payments", body)
+
     def _refund(self, random):
-        if payment := self._one(random, f"/v1/payments?customer_id={self._who(random)}"):
+        taken = "" if random.random() < 0.2 else "&status=succeeded&method=card"
+        if payment := self._one(random, f"/v1/payments?customer_id={self._who(random)}{taken}"):
             body = {} if random.random() < 0.6 else {"amount": "5.00"}
             self.ask("POST", f"/v1/payments/{payment['id']}/refund", body)
 
@@ -321,6 +339,15 @@ class People:
             if not post(engine, *gateway.reversal_webhook(charge, "charge.refunded", refund))
         ]  # fmt: skip
 
+    # ---- what the machines do at the same time --------------------------------------------------
+
+    def _worker(self, random):
+        """Another worker takes a batch, perhaps a second copy of the very message."""
+        self.world.cloud.engine.work_beside(random.getrandbits(8))
+
+    def _tick(self, random):
+        self.world.cloud.engine.tick_beside(random.getrandbits(8))
+
     # ---- what customers do ----------------------------------------------------------------------
 
     def _page(self, random):
@@ -369,10 +396,14 @@ def jump(engine: Engine, hours: int) -> None:
     engine.jump_to(engine.clock.now() + timedelta(hours=hours))
 
 
-_OWN = ("act", "toggle", "ask", "who", "one", "read", "today", "press", "shown")
+_OWN = ("act", "toggle", "ask", "who", "one", "read", "today", "press", "shown", "worker", "tick")
 NAMES = tuple(sorted(n[1:] for n in vars(People) if n[0] == "_" and n[1] != "_" and n[1:] not in _OWN))
+OFTEN = (
+    *NAMES, *("refund",) * 6, *("page",) * 3, *("pay_oldest",) * 5, *("global_switch",) * 2, *("charge",) * 2,
+)  # fmt: skip
 TOGGLES = (
-    *("stop",) * 4, *("start",) * 2, *("pause",) * 3, *("hold",) * 2, *("switch",) * 2, *("cheque",) * 2,
-    *("remove_card",) * 2, "unpause", "unhold", "hold_invoice", "global_switch", "payment_run_off", "rename",
-    "promise", "void", "card",
+    *("stop",) * 3, *("start",) * 3, *("pause",) * 2, *("hold",) * 2, *("switch",) * 2, *("cheque",) * 2,
+    *("global_switch",) * 6, *("charge",) * 2, *("refund",) * 2, *("pay_oldest",) * 2, *("worker",) * 8, *("tick",) * 3,
+    "remove_card", "unpause", "unhold", "hold_invoice", "payment_run_off", "rename", "promise", "void", "card", "send",
+    "page",
 )  # fmt: skip
