@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from shared.domain.payment import Payment
 from shared.domain.records import HeardEvent
-from shared.ports import Conflict, GatewayEvent, Ports, Save
+from shared.ports import Conflict, GatewayEvent, Ports, Save, Unavailable
 from shared.use_cases.charge_invoice import retry_once_settled
 from shared.use_cases.refund_payment import ask_again, settle_refund
 from shared.use_cases.reversals import take_back
@@ -27,7 +27,8 @@ def hear_gateway(body: bytes, signature: str, ports: Ports) -> Heard:
     was given back or disputed at the gateway itself.
 
     `ignored` is what concerns no attempt of ours, `too_early` what the gateway itself could not confirm yet: the event
-    is not remembered, and the attempt is asked about at its time. Raises Forged, and Unavailable to be told again.
+    is not remembered, and the attempt is asked about at its time. Raises Forged, and Unavailable to be told again: what
+    went back of an attempt that nobody knows the outcome of can be written down only once that is known.
     """
     event = ports.gateway.hear(body, signature)
     payment = _concerned(event, ports)
@@ -35,9 +36,11 @@ def hear_gateway(body: bytes, signature: str, ports: Ports) -> Heard:
         return "ignored"
     if ports.store.get(HeardEvent, event.id) is not None:
         return "repeated"
-    belied = event.succeeded and payment.status in ("failed", "declined")
+    belied = (event.succeeded or event.reversal) and payment.status in ("failed", "declined")
     heard = _settled(payment, ports) if payment.awaited or belied else "nothing_new"
-    if event.reversal and heard != "too_early" and take_back(payment.id, ports):
+    if event.reversal and heard == "too_early":
+        raise Unavailable(f"the gateway cannot say yet what became of {payment.id}")
+    if event.reversal and take_back(payment.id, ports):
         heard = "settled"
     if heard != "too_early":
         _remember(event, ports)

@@ -127,13 +127,34 @@ def test_word_of_a_refund_settles_the_charge_that_nobody_answered_first(stage):
     assert stage.invoice(payment.invoice_id).residual_minor == 40_00
 
 
+@pytest.mark.parametrize("taken_for", ["unknown", "failed"])
+def test_word_of_a_refund_is_asked_for_again_until_the_charge_is_known_and_then_it_counts(
+    stage, taken_for, monkeypatch
+):
+    """Seed 1654: the gateway said nothing of a charge when word of its refund came, and was asked about it later."""
+    stage.card("cus_a", "timeout_charged")
+    payment = charge_by_hand(stage.posted(due_on=TODAY), stage.ports)
+    if taken_for == "failed":
+        settle(payment.id, ChargeOutcome("failed"), stage.ports)
+    message = refunded(stage, replace(payment, gateway_id=stage.gateway.charges[0].id), 40_00)
+    with monkeypatch.context() as patch:
+        patch.setattr(stage.gateway, "look_up", lambda asked: ChargeOutcome("unknown"))
+        with pytest.raises(Unavailable):
+            hear_gateway(*message, stage.ports)
+    settle(payment.id, stage.gateway.look_up(payment), stage.ports)
+    assert hear_gateway(*message, stage.ports) == "settled"
+    assert (now(stage, payment).status, now(stage, payment).refunded_minor) == ("succeeded", 40_00)
+    assert_balanced(stage)
+
+
 def test_word_of_a_refund_settles_one_of_ours_that_is_open_first(stage):
     payment = charged(stage)
     answer = stage.gateway.refund
     stage.gateway.refund = lambda *asked: answer(*asked) and ChargeOutcome("unknown")
     refund_payment(payment.id, 30_00, stage.ports)
     message = refunded(stage, payment, 20_00)
-    assert hear_gateway(*message, stage.ports) == "too_early"
+    with pytest.raises(Unavailable):  # told "heard", the gateway would never tell of it again
+        hear_gateway(*message, stage.ports)
     stage.gateway.refund = answer
     assert hear_gateway(*message, stage.ports) == "settled"
     assert [(r.amount_minor, r.status) for r in now(stage, payment).refunds] == [

@@ -11,12 +11,15 @@ from infra.local.cloud import LocalCloud
 from infra.local.faults import Rates
 from infra.rights import AccessDenied, Rights, Use, granted, guarded
 from infra.wiring import load_wiring
+from shared.contracts.messages import SelectCustomers
 from shared.domain.customer import Customer
+from shared.domain.runs import BillRun
 from shared.domain.settings import Settings
 from shared.ports import Save
 from tests.integration.aws_calls import recorded
 from tests.integration.sample_world import NOW, make_sample_world
 from tests.integration.test_events import API, CALLS, DIRECT, FUNCTIONS, PAYLOADS, invoke, request_of
+from tests.integration.world import World
 
 WIRING = load_wiring()
 
@@ -33,8 +36,9 @@ ACTIONS_AT_THE_PORTS = {
 }  # fmt: skip
 
 
-def world_of(cloud):
-    make_sample_world(cloud.ports)
+def world_of(cloud, empty=False):
+    if not empty:
+        make_sample_world(cloud.ports)
     rights = Rights(WIRING)
     cloud.use_ports(guarded(cloud.ports, rights))
     cloud.engine.invoker.before = [rights.begin]
@@ -63,6 +67,7 @@ NEEDED_AT_OTHER_TIMES = {
     "AdminApi sqs:SendMessage ReportQueue",
     "AdminApi sqs:SendMessage SummaryQueue",  # a dead letter is put back
     "AdminApi sqs:SendMessage FeedbackQueue",
+    "BillRunGenerate delete InvoicesTable",  # whoever cancelled a run died over its drafts
     "AutopayReconcile read RunsTable",  # the gateway has not said for a week: a person is asked
     "AutopayReconcile write RunsTable",
     "AutopayReconcile sqs:SendMessage ChargeQueue",  # the gateway says that it did not process a call of a run
@@ -139,6 +144,23 @@ def _used_by(rates):
         cloud.engine.invoker.before.append(rights.begin)
         cloud.advance_to(NOW + NIGHTS)
         return _all_allowed(cloud, rights)
+
+
+def test_a_worker_may_end_what_is_left_of_a_run_whose_canceller_died():
+    """Seed 1819: the request that cancelled it was gone before the drafts were, and the worker was not let at them."""
+    with LocalCloud("memory", NOW, wiring=WIRING, log_level="CRITICAL") as cloud:
+        world = World(cloud)
+        world.contract(world.customer(), start="2026-01-01")
+        rights = world_of(cloud, empty=True)
+        run = world.post("/v1/bill-runs", {})["id"]
+        world.settle()
+        assert {i["status"] for i in world.invoices()} == {"draft"}
+        cancelled = replace(cloud.ports.store.get(BillRun, run), status="cancelled")
+        cloud.ports.store.commit(Save(cancelled))
+        cloud.ports.queue.send("bill_run", [SelectCustomers(run_id=run).body()])
+        world.settle()
+        assert world.invoices() == []
+        _all_allowed(cloud, rights)
 
 
 def _bill_post_and_mail_by_itself(ports):
