@@ -108,6 +108,8 @@ ANSWERS: Final[Mapping[str, tuple[Any, ...]]] = {
     "GET /v1/bill-runs": (Many(r.BillRunAnswer),),
     "POST /v1/bill-runs": (r.BillRunAnswer, r.BillRunPreviewAnswer),
     "GET /v1/bill-runs/{bill_run_id}": (r.BillRunAnswer,),
+    "GET /v1/bill-runs/{bill_run_id}/review": (r.ReviewAnswer,),
+    "PUT /v1/bill-runs/{bill_run_id}/review/{invoice_id}": (r.VerdictAnswer,),
     "POST /v1/bill-runs/{bill_run_id}/post": (r.BillRunAnswer,),
     "POST /v1/bill-runs/{bill_run_id}/send": (r.BillRunAnswer,),
     "POST /v1/bill-runs/{bill_run_id}/cancel": (r.BillRunAnswer,),

@@ -7,8 +7,16 @@ from typing import Any, Final
 from functions.admin_api.calls import Answer, Call
 from functions.admin_api.listing import PAGING, WEIGHT_MAX, indexed, page_of, stored
 from functions.admin_api.problems import NotReady
+from functions.admin_api.reports import whole
 from functions.admin_api.routing import endpoint, new_router
-from shared.contracts.api_bill_runs import BillRunBody, bill_run_json, summary_json
+from shared.contracts.api_bill_runs import (
+    BillRunBody,
+    VerdictBody,
+    bill_run_json,
+    review_json,
+    summary_json,
+    verdict_json,
+)
 from shared.contracts.api_fields import iso
 from shared.contracts.api_invoices import invoice_json
 from shared.contracts.messages import MakePrintBatch
@@ -21,10 +29,13 @@ from shared.use_cases.notices_by_hand import send_run
 from shared.use_cases.post_invoices import post_now, start_posting
 from shared.use_cases.preview_bill_run import Preview, preview_bill_run
 from shared.use_cases.print_batch import PARTS_MAX, maybe_to_print, part_key, parts_of
+from shared.use_cases.review_run import give_verdict, review_of
 from shared.use_cases.start_bill_run import BillRunRequest, start_bill_run
 
 router = new_router()
 
+REVIEWED_DEFAULT: Final = 20  # of a run, besides its outliers
+REVIEWED_MAX: Final = 100
 DRAFTS_SHOWN: Final = 200  # of a preview
 CUSTOMERS_PER_CHUNK: Final = 25
 POSTED_AT_ONCE: Final = 25  # chunks: what is more is posted through the queue, as a scheduled run is
@@ -59,6 +70,21 @@ def post_bill_run(call: Call[BillRunBody]) -> Answer:
 def get_bill_run(call: Call[Any], bill_run_id: str) -> Answer:
     """One run, with its counts recounted."""
     return Answer(200, shown(bill_run_of(bill_run_id, call.ports), call.ports))
+
+
+@endpoint(router, "GET", "/v1/bill-runs/<bill_run_id>/review", filters={"size": whole(1, REVIEWED_MAX)})
+def get_review(call: Call[Any], bill_run_id: str) -> Answer:
+    """A sample of the invoices that the spot check did not flag, what people found, and what it proves of the rest."""
+    review = review_of(bill_run_id, call.query.get("size", REVIEWED_DEFAULT), call.ports)
+    return Answer(200, review_json(bill_run_id, review))
+
+
+@endpoint(router, "PUT", "/v1/bill-runs/<bill_run_id>/review/<invoice_id>", body=VerdictBody)
+def put_verdict(call: Call[VerdictBody], bill_run_id: str, invoice_id: str) -> Answer:
+    """Say whether an invoice of a run is right or wrong; the last word counts."""
+    body = call.body
+    given = give_verdict(bill_run_id, invoice_id, body.verdict, body.note, call.caller.id, call.ports)
+    return Answer(200, verdict_json(given))
 
 
 @endpoint(router, "POST", "/v1/bill-runs/<bill_run_id>/post")

@@ -10,6 +10,7 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
         "business": {"name": "Sample Services"},
         "automations": {"send_new_invoices": {"enabled": True}},
     },
+    "PUT /v1/bill-runs/{bill_run_id}/review/{invoice_id}": {"verdict": "right", "note": "As agreed in the contract"},
     "POST /v1/customer-classes": {"id": "cls_gold", "name": "Gold", "regular": {"terms_days": 14}},
     "PUT /v1/customer-classes/{class_id}": {"name": "Gold", "regular": {"terms_days": 10}},
     "POST /v1/customers": {

@@ -43,6 +43,47 @@ class BillRunAnswer(TypedDict):
     version: int
 
 
+class VarianceAnswer(TypedDict):
+    median: Money
+    invoices: int
+    deviations: str
+
+
+class SampledAnswer(TypedDict):
+    invoice_id: str
+    customer_id: str
+    currency: Currency
+    total: Money
+    stratum: Literal["outlier", "large", "small"]
+    variance: VarianceAnswer | None
+    verdict: Literal["right", "wrong"] | None
+    note: str | None
+
+
+class BoundAnswer(TypedDict):
+    wrong_at_most: int
+    percent: str
+    confidence_percent: str
+
+
+class ReviewAnswer(TypedDict):
+    bill_run_id: str
+    population: int
+    reviewed: int
+    wrong: int
+    unreviewed: int
+    bound: BoundAnswer
+    items: list[SampledAnswer]
+
+
+class VerdictAnswer(TypedDict):
+    invoice_id: str
+    verdict: Literal["right", "wrong"]
+    note: str | None
+    by: str | None
+    at: Instant | None
+
+
 class BillRunPreviewAnswer(TypedDict):
     id: None
     status: Literal["preview"]

@@ -28,6 +28,7 @@ from shared.domain.payment import CreditBalance, Payment, PaymentMethod
 from shared.domain.policy import CustomerClass
 from shared.domain.records import Answered, FailedMessage, HeardEvent, Owner
 from shared.domain.rehearsal import Rehearsal
+from shared.domain.review import Verdict
 from shared.domain.runs import BillRun, Chunk, NumberSeries, PaymentRun, PrintPart, Watermark, part_sort
 from shared.domain.settings import Settings, SettingsChange, SettingsGate
 from shared.domain.task import Task
@@ -167,6 +168,7 @@ KINDS: tuple[Kind, ...] = (
     )),
     Kind(Chunk, "runs", "chunk#", lambda e: e.run_id,
          lambda e: f"{e.phase}#{e.round:04d}#{'done' if e.done else 'open'}#{e.number:06d}"),
+    Kind(Verdict, "runs", "verdict#", lambda e: e.run_id, lambda e: e.invoice_id),
     Kind(PrintPart, "runs", "print#", lambda e: e.run_id, lambda e: part_sort(e.number)),
     Kind(Watermark, "runs", "watermark#", lambda e: "watermarks", lambda e: e.job),
     Kind(SummarySchedule, "runs", "summary", lambda e: e.id, indexes=(

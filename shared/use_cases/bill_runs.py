@@ -61,7 +61,7 @@ def complete_bill_run(run_id: str, ports: Ports) -> BillRun:
 def _completed_event(run: BillRun, ports: Ports) -> OutboxEvent:
     """The index may be behind, and a worker that died counted no draft: what is there is the larger number."""
     counted = sum(c.drafts for c in done_chunks(run, ports))
-    shown = sum(1 for _ in _invoices(run.id, ports))
+    shown = sum(1 for _ in invoices_in(run.id, ports))
     return run_event("bill_run.completed", run, {"drafts": max(counted, shown), **_failed(run, ports)}, ports)
 
 
@@ -69,7 +69,7 @@ def posted_events(run: BillRun, ports: Ports) -> list[OutboxEvent]:
     """The one of a run whose last draft was posted, with what it comes to per currency; none if nobody hears it."""
     if not heard("bill_run.posted", ports):
         return []
-    made = [seen for seen in _invoices(run.id, ports) if seen.status != "void"]
+    made = [seen for seen in invoices_in(run.id, ports) if seen.status != "void"]
     totals = {
         currency: format_minor(sum(seen.total_minor for seen in made if seen.currency == currency), currency)
         for currency in sorted({seen.currency for seen in made})
@@ -128,9 +128,11 @@ class BillRunSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class SeenInvoice:
     """What the index tells of one invoice of a run; the parts of its sort value are in shared/ports.py."""
 
+    id: str
+    customer_id: str
     status: str
     flags: tuple[str, ...]
     currency: str
@@ -143,7 +145,7 @@ def bill_run_summary(run_id: str, ports: Ports) -> BillRunSummary:
     counts = dict.fromkeys(("drafts", "posted", "flagged", "failed", "parked", "emailed"), 0)
     totals: dict[str, int] = {}
     flags: dict[str, int] = {}
-    for seen in _invoices(run_id, ports):
+    for seen in invoices_in(run_id, ports):
         if seen.status == "void":
             continue
         counts["drafts" if seen.status == "draft" else "posted"] += 1
@@ -162,10 +164,10 @@ def failures_of(run: BillRun, ports: Ports) -> tuple[Failure, ...]:
     return tuple(found.values())
 
 
-def _invoices(run_id: str, ports: Ports) -> Iterator[_Seen]:
+def invoices_in(run_id: str, ports: Ports) -> Iterator[SeenInvoice]:
     for sort in _entries(p.INVOICES_BY_RUN, run_id, "", ports):
-        status, _customer, _bill_on, _id, codes, currency, total = sort.split("#")
-        yield _Seen(status, tuple(codes.split(",")) if codes else (), currency, int(total))
+        status, customer_id, _bill_on, id, codes, currency, total = sort.split("#")
+        yield SeenInvoice(id, customer_id, status, tuple(codes.split(",")) if codes else (), currency, int(total))
 
 
 def _entries(index: Index[E], partition: str, prefix: str, ports: Ports) -> Iterator[str]:

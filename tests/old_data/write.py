@@ -14,6 +14,7 @@ from infra.local.cloud import LocalCloud
 from shared.domain.account_summary import SummaryMark
 from shared.domain.console_session import ConsoleSession
 from shared.domain.records import FailedMessage
+from shared.domain.review import Verdict
 from shared.domain.runs import PrintPart
 from shared.ports import Save
 from shared.storage.codec import encode, text_of
@@ -41,6 +42,7 @@ SELDOM = (
     SummaryMark("cus_acme", "ntc_sent", NOW, NOW),
     PrintPart("brn_sample", 1, ("inv_due", "inv_posted"), NOW, followed=True),
     FailedMessage("000000000001", "NotFound: no notice ntc_1", 5, NOW, NOW),
+    Verdict("brn_sample", "inv_due", "wrong", "billed twice", "local-admin", NOW),
     ConsoleSession("0" * 64, "local-admin", "admin", NOW),
 )
 
