@@ -55,6 +55,10 @@ ACTIONS: Final = (
     Action("/runs/{id}/post", "POST", "/v1/bill-runs/{id}/post", "/runs/{id}", "posted"),
     Action("/runs/{id}/send", "POST", "/v1/bill-runs/{id}/send", "/runs/{id}", "mailed"),
     Action("/runs/{id}/cancel", "POST", "/v1/bill-runs/{id}/cancel", "/runs/{id}", "cancelled"),
+    Action(
+        "/runs/{id}/review/{invoice}", "PUT", "/v1/bill-runs/{id}/review/{invoice}", "/runs/{id}/review", "noted",
+        ("verdict", "note"),
+    ),
     Action("/invoices/{id}/post", "POST", "/v1/invoices/{id}/post", "/invoices/{id}", "posted"),
     Action("/invoices/{id}/void", "POST", "/v1/invoices/{id}/void", "/invoices/{id}", "voided"),
     Action("/invoices/{id}/send", "POST", "/v1/invoices/{id}/send", "/invoices/{id}", "mailed"),

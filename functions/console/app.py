@@ -74,6 +74,7 @@ PAGES: Final[Mapping[str, Page]] = {
     "/runs/{id}": runs.show,
     "/runs/{id}/progress": runs.progress,
     "/runs/{id}/print-batch": _print_batch,
+    "/runs/{id}/review": runs.review,
     "/payment-runs": payment_runs.show_list,
     "/payment-runs/{id}": payment_runs.show,
     "/payment-runs/{id}/progress": payment_runs.progress,

@@ -78,6 +78,14 @@ def show(request: ConsoleRequest, api: Api) -> Answer:
     )  # fmt: skip
 
 
+def review(request: ConsoleRequest, api: Api) -> Answer:
+    """A sample of what the spot check did not flag, to be found right or wrong, and what that proves of the rest."""
+    found = api.get(f"/v1/bill-runs/{request.id()}/review")
+    run = api.get(f"/v1/bill-runs/{request.id()}")
+    names = names_of(i["customer_id"] for i in found["items"])
+    return view(request, api, "run_review", "/runs", run=run, review=found, names=names)
+
+
 def progress(request: ConsoleRequest, api: Api) -> Answer:
     run = api.get(f"/v1/bill-runs/{request.id()}")
     return watched(request, "run_progress", run, run["status"] in UNDER_WAY)

@@ -87,14 +87,14 @@ def variance(total_minor: int, usual: Sequence[int]) -> Variance | None:
     middle = median(usual)
     spread = MAD_TO_DEVIATION * median([abs(total - middle) for total in usual])
     least = max(spread, LEAST_SPREAD * abs(middle), Fraction(1))
-    return Variance(round_half_up(middle), abs(total_minor - middle) / least, len(usual))
+    return Variance(round_half_up(middle), Fraction(abs(total_minor - middle), least), len(usual))
 
 
 def median(values: Iterable[int | Fraction]) -> Fraction:
     """Exactly; the mean of the middle two of an even number. Raises IndexError for none."""
     ordered = sorted(values)
     half = len(ordered) // 2
-    return Fraction(ordered[half]) if len(ordered) % 2 else Fraction(ordered[half - 1] + ordered[half]) / 2
+    return Fraction(ordered[half]) if len(ordered) % 2 else Fraction(ordered[half - 1] + ordered[half], 2)
 
 
 def sample_of(run_id: str, population: Sequence[Candidate], size: int) -> Sample:
@@ -139,7 +139,7 @@ def proven(sample: Sample, verdicts: Mapping[str, Word]) -> Proven:
     for name in strata:
         words = _in_order(sample.chosen[name], verdicts)
         wrong, size = words.count("wrong"), sample.sizes[name]
-        most = most_wrong(size, len(words), wrong, (1 - CONFIDENCE) / len(strata)) - wrong
+        most = most_wrong(size, len(words), wrong, Fraction(1 - CONFIDENCE, len(strata))) - wrong
         at_most += min(most, size - sum(c.id in verdicts for c in sample.chosen[name]))
     population = sum(sample.sizes.values())
     return Proven(population, len(reviewed), reviewed.count("wrong"), population - len(reviewed), at_most)

@@ -48,6 +48,7 @@ def addresses(world):
         "charge": f"/contracts/{contract_of(world)}/charges/new?type=usage",
         "draft-edit": f"/invoices/{draft_of(world)}/edit", "payment-runs": "/payment-runs",
         "payment-run": f"/payment-runs/{world.all('/v1/payment-runs')[0]['id']}", "webhooks": "/webhooks",
+        "review": f"/runs/{run_of(world)}/review",
         "rehearsals": "/rehearsals", "rehearsal": f"/rehearsals/{rehearsed(world)}",
         "customer-new": "/customers/new", "customer-edit": "/customers/cus_late/edit",
         "invoice-new": "/customers/cus_late/invoices/new", "invoice": "/invoices/inv_late",

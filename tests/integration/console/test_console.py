@@ -144,7 +144,7 @@ def test_a_viewer_is_offered_no_button_and_may_press_none(busy):
     for path in FORMS:
         fields = {"form": value, "section": "terms", "version": "1", "do": "save"}
         ids = {"id": "cus_acme", "automation": "past_due", "method": "pm_1", "name": "past_due_1", "delivery": "whd_1",
-               "payment": "pay_1"}  # fmt: skip
+               "payment": "pay_1", "invoice": draft_of(busy)}  # fmt: skip
         shown = console.send("/console" + path.format(**ids), fields, follow=False)
         assert (
             shown.status in (403, 404, 422)
@@ -184,7 +184,8 @@ def test_no_form_whatever_it_holds_is_a_fault(busy):
     value = console.get("/console").form("/sign-out").value("form")
     ids = {"/runs/{id}": run_of(busy), "/contracts/{id}": busy.all("/v1/customers/cus_acme/contracts")[0]["id"],
            "/invoices/{id}": draft_of(busy), "/classes/{id}": "cls_standard", "/webhooks/{id}": "whk_erp"}  # fmt: skip
-    rest = {"automation": "past_due", "method": "pm_1", "name": "past_due_1", "delivery": "whd_1", "payment": "pay_1"}
+    rest = {"automation": "past_due", "method": "pm_1", "name": "past_due_1", "delivery": "whd_1", "payment": "pay_1",
+            "invoice": draft_of(busy)}  # fmt: skip
     faults = []
     for path in FORMS:
         id = next((i for start, i in ids.items() if path.startswith(start)), "cus_acme")

@@ -1,4 +1,4 @@
-"""The console's page of rehearsals: asked for by form, waited for, read, and taken away as CSV. PRODUCT 12."""
+"""The console's rehearsals, asked for by form, waited for, read and taken away; and its review of a sample."""
 
 from __future__ import annotations
 
@@ -69,6 +69,24 @@ def test_a_larger_one_is_waited_for_and_warns_of_what_is_hardly_meant(world, mon
     assert page.text.count("Would get a mail") == 1
 
 
+def test_a_sample_of_a_run_is_reviewed_and_says_what_it_proves(world):
+    world.settings(bill_run={"spot_check": {"flag_first_invoice": False}})
+    for n in range(3):
+        world.contract(world.customer(name=f"Customer {n}"), f"{100 + n}.00")
+    run = world.post("/v1/bill-runs", {})["id"]
+    world.settle()
+    console = Console(world, "operator")
+    path = f"/runs/{run}/review"
+    assert f"/console{path}" in console.get(f"/console/runs/{run}").links
+    page = console.get(f"/console{path}")
+    assert "0 reviewed 0 wrong 3 unreviewed With 95 % confidence at most 3 of the 3 unreviewed are wrong" in page.text
+    for item in world.get(f"/v1/bill-runs/{run}/review")["items"]:
+        page = console.press(page, f"{path}/{item['invoice_id']}", {"verdict": "wrong"})
+    assert "The verdict is noted." in page.text
+    assert "3 reviewed 3 wrong 0 unreviewed Every one of them is reviewed." in page.text
+    assert "Say" not in Console(world, "viewer").get(f"/console{path}").text
+
+
 def test_what_cannot_be_rehearsed_says_why_beside_what_was_typed(world):
     console = Console(world, "admin")
     page = console.press(console.get("/console/rehearsals"), "/rehearsals", {**ASKED, "days": "91"})
@@ -77,4 +95,4 @@ def test_what_cannot_be_rehearsed_says_why_beside_what_was_typed(world):
     form = page.form("/rehearsals")
     assert (form.value("days"), form.value("settings.bill_run.gate")) == ("91", "all")
     viewer = Console(world, "viewer").get("/console/rehearsals")
-    assert "Only an administrator can rehearse." in viewer.text
+    assert "Your role may look, but not rehearse." in viewer.text
