@@ -57,6 +57,12 @@ def test_a_call_that_the_role_does_not_allow_is_refused_before_it_is_made():
         ports.store.commit(Save(Customer("cus_1", "One")))  # a test's own writes are its own business
 
 
+def test_every_worker_may_write_down_why_a_message_failed_for_the_last_time():
+    (runs,) = (table.arn for table in WIRING.tables.values() if table.id == "RunsTable")
+    workers = {function.id: function.may("dynamodb:PutItem", runs) for function, _ in WIRING.consumers()}
+    assert [id for id, may in workers.items() if not may] == []
+
+
 # Rights that the nights below happen not to use, each with the moment in which it is needed.
 NEEDED_AT_OTHER_TIMES = {
     "SendEmailSweep read RunsTable",
@@ -67,6 +73,7 @@ NEEDED_AT_OTHER_TIMES = {
     "AdminApi sqs:SendMessage ReportQueue",
     "AdminApi sqs:SendMessage SummaryQueue",  # a dead letter is put back
     "AdminApi sqs:SendMessage FeedbackQueue",
+    "ReportsMake write RunsTable",  # it fails on a message for the last time, and says why
     "BillRunGenerate delete InvoicesTable",  # whoever cancelled a run died over its drafts
     "AutopayReconcile read RunsTable",  # the gateway has not said for a week: a person is asked
     "AutopayReconcile write RunsTable",
