@@ -53,7 +53,7 @@ test: $(INSTALLED)  ## the tests that take seconds, two at a time
 	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
 
 test-slow: $(INSTALLED)  ## the slow ones: crash sweeps, swarms of faults, whole worlds on both stores
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow --ignore=tests/browser $(ARGS)
 
 SEEDS      ?= 300
 START_SEED ?= 1
