@@ -57,8 +57,9 @@ test-slow: $(INSTALLED)  ## the slow ones: crash sweeps, swarms of faults, whole
 
 SEEDS      ?= 300
 START_SEED ?= 1
-simulate: $(INSTALLED)  ## whole companies, one per seed, with faults of every kind; SEEDS, START_SEED
-	$(BIN)/python -m tests.simulation.simulator --seeds $(SEEDS) --start-seed $(START_SEED)
+BACKEND    ?= memory
+simulate: $(INSTALLED)  ## whole companies, one per seed, with faults of every kind; SEEDS, START_SEED, BACKEND=moto
+	$(BIN)/python -m tests.simulation.simulator --seeds $(SEEDS) --start-seed $(START_SEED) --backend $(BACKEND)
 
 check: lint types template  ## ruff, mypy, cfn-lint, sam validate
 

@@ -54,6 +54,7 @@ class Seen:
     met: dict[Place, str] = field(default_factory=dict)
     laws: Counter = field(default_factory=Counter)
     pairs: Counter = field(default_factory=Counter)  # (kind of fault, function): how often it happened
+    chances: Counter = field(default_factory=Counter)  # … and how often to be expected
 
     @property
     def well(self) -> bool:
@@ -225,7 +226,7 @@ class Simulation:
         ))  # fmt: skip
         pairs = Counter((kind.partition(":")[0], place[0]) for place, kind in storm.met.items())
         trace = hashlib.sha256(facts.encode()).hexdigest()
-        return Seen(self.seed, watch.broken, trace, dict(storm.met), watch.seen, pairs)
+        return Seen(self.seed, watch.broken, trace, dict(storm.met), watch.seen, pairs, storm.chances)
 
 
 @contextmanager
@@ -265,22 +266,28 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Simulate seeds; a failing one is made small and printed as a test.")
     parser.add_argument("--seeds", type=int, default=300)
     parser.add_argument("--start-seed", type=int, default=1)
+    parser.add_argument("--backend", choices=("memory", "moto"), default="memory")
     asked = parser.parse_args()
     wiring, failed, laws, pairs, began = load_wiring(), 0, Counter(), Counter(), time.process_time()
     for seed in range(asked.start_seed, asked.start_seed + asked.seeds):
-        seen = Simulation(seed, wiring=wiring).run()
+        seen = Simulation(seed, wiring=wiring, backend=asked.backend).run()
         laws += seen.laws
         pairs += seen.pairs
         if not seen.well:
             failed += 1
             print(f"seed {seed}: {seen.broken[0]}", flush=True)
             if failed <= 3:
-                small = shrunk(seen, lambda listed, seed=seed: Simulation(seed, listed, wiring).run())
+                small = shrunk(seen, lambda listed, seed=seed: Simulation(seed, listed, wiring, asked.backend).run())
                 print(standalone(small), flush=True)
     cpu = time.process_time() - began
     print(f"{asked.seeds} seeds, {failed} failed; {cpu / asked.seeds:.2f} s CPU each")
     print(f"{sum(laws.values())} times a law was held, of {len(laws)} laws; {sum(pairs.values())} faults of "
           f"{len(pairs)} kinds and functions")  # fmt: skip
+    kinds = Counter()
+    for (kind, _), times in pairs.items():
+        kinds[kind] += times
+    print("faults: " + ", ".join(f"{times} {kind}" for kind, times in kinds.most_common()))
+    print("laws: " + ", ".join(f"{times} × {name}" for name, times in laws.most_common()))
     return 1 if failed else 0
 
 

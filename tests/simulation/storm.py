@@ -6,6 +6,7 @@ at the same place whatever else is taken away, which is what makes a failing see
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,6 +30,8 @@ RATES = {"drop": 0.5, "twice": 2.0, "late": 2.0, "tick_lost": 3.0, "tick_twice":
 EFFECTS = ("gateway.", "mailer.", "bus.", "webhooks.")  # few calls, on which everything hangs
 EFFECTS_MORE = 4
 REFUNDS_MORE = 8  # there are fewest of them
+CLAIMS = ("Notice ", "Payment ")
+MEANWHILE_CLAIMED = 60  # before a mail or a charge is claimed, which is when a switch has to be heeded
 MEANWHILE_MORE = 15  # before what has an effect, rather than before one more read
 BEFORE_EFFECTS = ("before store.commit", "before gateway.charge", "before gateway.refund", "before mailer.send")
 LATE_SECONDS = (0, 1, 60, 300, 900)
@@ -56,10 +59,11 @@ def swarm_of(seed: int) -> dict[str, float]:
     return {kind: strength * RATES.get(kind, 1.0) for kind in KINDS if random.random() < 0.5}
 
 
-def _often(call: str) -> int:
-    """How much more often than elsewhere something goes wrong with a call."""
+def _often(place: Place) -> int:
+    """How much more often than elsewhere something goes wrong at a place."""
+    _, key, call, _ = place
     if call in BEFORE_EFFECTS:
-        return MEANWHILE_MORE
+        return MEANWHILE_CLAIMED if key.startswith(CLAIMS) else MEANWHILE_MORE
     if call == "gateway.refund":
         return REFUNDS_MORE
     return EFFECTS_MORE if call.startswith(EFFECTS) else 1
@@ -74,6 +78,7 @@ class Storm:
     listed: dict[Place, str] | None = None
     raging: bool = True
     met: dict[Place, str] = field(default_factory=dict)
+    chances: Counter[tuple[str, str]] = field(default_factory=Counter)  # (kind, function): how often to be expected
     _times: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
     def at(self, place: Place, kinds: tuple[str, ...]) -> str | None:
@@ -85,9 +90,12 @@ class Storm:
         return found
 
     def _drawn(self, place: Place, kinds: tuple[str, ...]) -> str | None:
-        often = _often(place[2])
+        often = _often(place)
         for kind in kinds:
-            if kind in self.swarm and share(self.seed, kind, place) < self.swarm[kind] * often:
+            if kind not in self.swarm:
+                continue
+            self.chances[kind, place[0]] += self.swarm[kind] * often
+            if share(self.seed, kind, place) < self.swarm[kind] * often:
                 return f"meanwhile:{int(share(place) * TOGGLES)}" if kind == "meanwhile" else kind
         return None
 
@@ -113,7 +121,7 @@ class Storm:
 class SteppedCalls(Calls):
     """Counts calls as all do, and lets an admin act just before one of them."""
 
-    def __init__(self, storm: Storm, act: Callable[[int], None]) -> None:
+    def __init__(self, storm: Storm, act: Callable[[int, str], None]) -> None:
         super().__init__(storm)
         self._act = act
         self._inside = False
@@ -125,14 +133,14 @@ class SteppedCalls(Calls):
         occurrence = self._times[function, key, name] + 1
         before = self.plan.at((function, key, f"before {name}", occurrence), ("meanwhile",))
         if before is not None:
-            self._interrupt(int(before.partition(":")[2]))
+            self._interrupt(int(before.partition(":")[2]), key)
         return super().around(name, act, **options)
 
-    def _interrupt(self, number: int) -> None:
+    def _interrupt(self, number: int, key: str) -> None:
         kept = (self._function, self._invocation, self._of_invocation)
         self._inside = True
         try:
-            self._act(number)
+            self._act(number, key)
         finally:
             self._inside = False
             self._function, self._invocation, self._of_invocation = kept

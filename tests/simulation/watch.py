@@ -51,6 +51,10 @@ class Watch:
             mailer=_Mailer(ports.mailer, self),
         )  # fmt: skip
 
+    def record(self, kind, id: str):
+        """What is stored, read behind all faults and rights."""
+        return self._store.get(kind, id)
+
     def law(self, name: str, holds: bool, text: object) -> None:
         self.seen[name] += 1
         if not holds:
@@ -120,7 +124,10 @@ class Watch:
             self.law("nothing is charged during a hold", not held, f"{payment.id} of {customer.id}")
 
     def _claim(self, notice: Notice) -> None:
-        """Pauses and switches are honoured up to the transaction that claims."""
+        """Voids, pauses and switches are honoured up to the transaction that claims: what follows it, nothing stops."""
+        if notice.kind == "invoice":
+            invoice = self._store.get(Invoice, notice.subject_id)
+            self.law("only posted invoices are mailed", invoice.status == "posted", notice.id)
         if notice.by_hand or notice.kind in ALWAYS_TOLD:
             return
         customer, settings = self._customer(notice.customer_id), self._store.get(Settings, "settings") or Settings()
@@ -157,7 +164,6 @@ class Watch:
         self.law("a mail goes to whom it is for", mail.to == notice.to, notice.id)
         if notice.kind == "invoice":
             invoice = self._store.get(Invoice, notice.subject_id)
-            self.law("only posted invoices are mailed", invoice.status == "posted", notice.id)
             self.law("an invoice is mailed to its customer", invoice.customer_id == notice.customer_id, notice.id)
         text = f"{mail.subject} {mail.text} {mail.html}"
         for id in self.customers:

@@ -11,6 +11,9 @@ from random import Random
 
 from infra.local.engine import Engine
 from infra.local.webhooks import post
+from shared.domain.invoice import Invoice
+from shared.domain.notice import Notice
+from shared.domain.payment import Payment
 from tests.integration.browser import Browser
 
 STARTS = tuple(
@@ -124,6 +127,8 @@ class People:
         self.links: list[str] = []
         self.revoked: list[str] = []
         self.asked = 0
+        self._about: str | None = None  # whom the call is about that is being interrupted
+        self._subject: str | None = None  # and which invoice
         self._untold: list[tuple[str, str]] = []  # charges given back at the gateway's own, and by which refund
         self.statuses: list[int] = []
 
@@ -131,16 +136,21 @@ class People:
         self.tell_again()
         getattr(self, f"_{act.name}")(Random(act.draw))
 
-    def toggle(self, number: int) -> None:
-        """What somebody else does in the midst of it all: `number` says what, and to whom."""
+    def toggle(self, number: int, key: str) -> None:
+        """What somebody else does in the midst of it all: `number` says what, and to whom; mostly to whom it is about.
+
+        `key` is of the call that he comes before: a record's kind and id, or an id.
+        """
+        self._about, self._subject = self._concerned(key.rpartition(" ")[2])
         random, reading = Random(f"toggle {number}"), self.watch.reading
         self.watch.reading = False
         try:
-            getattr(self, f"_{random.choice(TOGGLES)}")(random)
+            voided = self._subject is not None and random.random() < 0.2
+            getattr(self, "_void" if voided else f"_{random.choice(TOGGLES)}")(random)
         except Exception as error:  # noqa: BLE001 - whoever is interrupted would take it for his own
             self.watch.broken.append(f"raised in the midst: {type(error).__name__}: {error}")
         finally:
-            self.watch.reading = reading
+            self.watch.reading, self._about, self._subject = reading, None, None
 
     def ask(self, method, path, body=None, token=None):
         self.asked += 1
@@ -156,11 +166,26 @@ class People:
     # ---- whom it is about -----------------------------------------------------------------------
 
     def _who(self, random) -> str:
+        if self._about is not None and random.random() < 0.7:
+            return self._about
         return random.choice(self.workload.customers)
+
+    def _concerned(self, id: str) -> tuple[str | None, str | None]:
+        """The customer that a record belongs to, and the invoice that it is about."""
+        if id in self.workload.customers:
+            return id, None
+        kind = {"ntc_": Notice, "inv_": Invoice, "pay_": Payment}.get(id[:4])
+        record = self.watch.record(kind, id) if kind else None
+        if record is None or record.customer_id not in self.workload.customers:
+            return None, None
+        invoice = {Notice: "subject_id", Invoice: "id", Payment: "invoice_id"}[kind]
+        return record.customer_id, getattr(record, invoice)
 
     def _one(self, random, path):
         status, answer = self._read(path)
         items = sorted(answer["items"], key=lambda i: i["id"]) if status == 200 else []
+        if (meant := [i for i in items if i["id"] == self._subject]) and random.random() < 0.7:
+            return meant[0]
         return random.choice(items) if items else None
 
     def _read(self, path):
@@ -396,14 +421,15 @@ def jump(engine: Engine, hours: int) -> None:
     engine.jump_to(engine.clock.now() + timedelta(hours=hours))
 
 
-_OWN = ("act", "toggle", "ask", "who", "one", "read", "today", "press", "shown", "worker", "tick")
+_OWN = ("act", "toggle", "ask", "who", "one", "read", "today", "press", "shown", "worker", "tick", "concerned")
 NAMES = tuple(sorted(n[1:] for n in vars(People) if n[0] == "_" and n[1] != "_" and n[1:] not in _OWN))
 OFTEN = (
     *NAMES, *("refund",) * 6, *("page",) * 3, *("pay_oldest",) * 5, *("global_switch",) * 2, *("charge",) * 2,
 )  # fmt: skip
 TOGGLES = (
     *("stop",) * 3, *("start",) * 3, *("pause",) * 2, *("hold",) * 2, *("switch",) * 2, *("cheque",) * 2,
-    *("global_switch",) * 6, *("charge",) * 2, *("refund",) * 2, *("pay_oldest",) * 2, *("worker",) * 8, *("tick",) * 3,
-    "remove_card", "unpause", "unhold", "hold_invoice", "payment_run_off", "rename", "promise", "void", "card", "send",
+    *("global_switch",) * 6, *("void",) * 2, *("charge",) * 2, *("refund",) * 2, *("pay_oldest",) * 2,
+    *("worker",) * 8, *("tick",) * 3,
+    "remove_card", "unpause", "unhold", "hold_invoice", "payment_run_off", "rename", "promise", "card", "send",
     "page",
 )  # fmt: skip
