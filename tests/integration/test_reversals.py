@@ -135,13 +135,13 @@ def test_word_of_a_refund_is_asked_for_again_until_the_charge_is_known_and_then_
     stage.card("cus_a", "timeout_charged")
     payment = charge_by_hand(stage.posted(due_on=TODAY), stage.ports)
     if taken_for == "failed":
-        settle(payment.id, ChargeOutcome("failed"), stage.ports)
+        settle(payment, ChargeOutcome("failed"), stage.ports)
     message = refunded(stage, replace(payment, gateway_id=stage.gateway.charges[0].id), 40_00)
     with monkeypatch.context() as patch:
         patch.setattr(stage.gateway, "look_up", lambda asked: ChargeOutcome("unknown"))
         with pytest.raises(Unavailable):
             hear_gateway(*message, stage.ports)
-    settle(payment.id, stage.gateway.look_up(payment), stage.ports)
+    settle(now(stage, payment), stage.gateway.look_up(payment), stage.ports)
     assert hear_gateway(*message, stage.ports) == "settled"
     assert (now(stage, payment).status, now(stage, payment).refunded_minor) == ("succeeded", 40_00)
     assert_balanced(stage)

@@ -169,7 +169,7 @@ def too_much_money_forgotten(patch):
 
 def a_webhook_believed(patch):
     def believed(payment, ports):
-        hear_gateway.settle(payment.id, ChargeOutcome("succeeded"), ports)
+        hear_gateway.settle(payment, ChargeOutcome("succeeded"), ports)
         return "settled"
 
     patch.setattr(hear_gateway, "_settled", believed)

@@ -210,6 +210,7 @@ class Simulation:
             automations={"past_due": {"enabled": True}, "send_new_invoices": {"enabled": True}},
         )  # fmt: skip
         cloud.advance_to(cloud.clock.now() + CALM)
+        people.tell_again()
         redrive(cloud)
         for run in world.all("/v1/bill-runs"):
             if run["status"] == "completed":
