@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -49,6 +51,8 @@ TIERS = [
     {"from_days": 4, "template": "past_due_2", "repeat_every_days": 3, "repeat_max": 2},
     {"from_days": 12, "template": "past_due_3"},
 ]
+PDF_SIZE = re.compile(r'(?<=\.pdf"), "size": [0-9]+')
+PAY_LINK = re.compile(r"/pay/[a-z2-7]{40}")
 USAGE = {
     "id": "chg_usage", "name": "Backup", "type": "usage", "metric": "gb", "unit_amount": "0.05",
     "included_quantity": "100", "interval": "week", "expected": True,
@@ -104,4 +108,12 @@ def test_everything_delivered_twice_comes_to_the_same_world(wiring):
             eventful_weeks(world)
             worlds.append(seen(world))
     for name, expected in worlds[0].items():
-        assert worlds[1][name] == expected, name
+        assert without_tokens(worlds[1][name]) == without_tokens(expected), name
+
+
+def without_tokens(found):
+    """Pay links are drawn at random, and work that comes to nothing the second time has drawn some of them.
+
+    The size of a PDF depends on the QR code of its link.
+    """
+    return json.loads(PDF_SIZE.sub("", PAY_LINK.sub("/pay/…", json.dumps(found, ensure_ascii=False))))

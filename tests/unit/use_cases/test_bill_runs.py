@@ -20,7 +20,7 @@ from shared.domain.records import Owner
 from shared.domain.runs import BillRun
 from shared.domain.settings import BillRunSettings, Settings
 from shared.domain.usage import UsageRecord
-from shared.ports import Conflict, Page, Save, Unavailable
+from shared.ports import Conflict, InTurn, Page, Save, Unavailable
 from shared.storage.memory import MemoryStore
 from shared.use_cases.bill_runs import bill_run_of, bill_run_summary
 from shared.use_cases.cancel_bill_run import cancel_bill_run
@@ -69,7 +69,7 @@ class Queue:
 class World:
     def __init__(self, customers=3, **bill_run) -> None:
         self.now = NOW
-        self.store, self.queue = Store(), Queue()
+        self.store, self.queue, self.abreast = Store(), Queue(), InTurn()
         numbers = count(1)
         self.clock = SimpleNamespace(now=lambda: self.now)
         self.ids = SimpleNamespace(new=lambda prefix: f"{prefix}{next(numbers)}")
