@@ -147,6 +147,7 @@ def test_an_effect_and_its_entry_are_both_there_or_neither_whatever_goes_wrong_w
         bootstrap.uninstall()
 
 
+@pytest.mark.slow
 @pytest.mark.moto
 def test_the_same_holds_for_each_request_to_dynamodb():
     def one(plan):

@@ -92,6 +92,7 @@ NEEDED_AT_OTHER_TIMES = {
 }
 
 
+@pytest.mark.slow
 def test_three_weeks_of_nights_with_everything_going_wrong_stay_within_the_rights_and_use_them_all():
     used = _used_by_payloads() | _used_by_nights()
     unused = _unused(granted(WIRING, ACTIONS_AT_THE_PORTS), used)
@@ -184,6 +185,7 @@ def _all_allowed(cloud, rights):
     return rights.used
 
 
+@pytest.mark.slow
 @pytest.mark.moto
 def test_the_rights_asked_for_at_the_ports_are_those_that_the_sdk_s_calls_need():
     running = FUNCTIONS[API]
