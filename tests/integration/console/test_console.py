@@ -64,7 +64,7 @@ def test_the_cookie_is_for_this_site_s_console_alone_and_no_script_reads_it(worl
     assert "Secure" not in cookie  # plain HTTP on loopback
 
 
-def test_a_session_ends_after_eight_hours_and_not_before(world):
+def test_a_sign_in_ends_after_eight_hours_and_not_before(world):
     console = Console(world)
     world.post("/_local/clock", {"advance": {"hours": 7, "minutes": 59}})
     assert console.get("/console").status == 200
@@ -93,7 +93,7 @@ def hold(console, fields, **headers):
     return console.send("/console/customers/cus_acme/hold", fields, follow=False, **headers)
 
 
-def test_a_form_needs_the_value_of_a_page_of_this_session(busy):
+def test_a_form_needs_the_value_of_a_page_of_this_sign_in(busy):
     console, other = Console(busy), Console(busy, "operator")
     value = console.get("/console/customers/cus_acme").form("/hold").value("form")
     foreign = other.get("/console/customers/cus_acme").form("/hold").value("form")
