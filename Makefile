@@ -109,14 +109,6 @@ bench: $(INSTALLED)  ## every promise about speed and cost, measured; ARGS="--on
 bench-quick: $(INSTALLED)  ## counts that must not grow; RECORD=1 to expect from now on what is counted now
 	$(BIN)/python -m benchmarks.quick $(if $(RECORD),--record)
 
-# What Paidup is measured beside, with packages of its own: nothing of it is used by anything else.
-.local/peers.stamp: requirements/peers.txt
-	@mkdir -p .local
-	@echo "Making .local/peers (once) ..."
-	@$(PYTHON) -m venv --clear .local/peers
-	@.local/peers/bin/python -m pip install --quiet --require-hashes --no-deps --only-binary :all: -r $<
-	@touch $@
-
 .PHONY: peers
 peers: $(INSTALLED) .local/peers.stamp  ## the same work by Tryton and djaodjin-saas, measured beside Paidup's
 	$(BIN)/python -m benchmarks.side_by_side $(ARGS)
@@ -155,13 +147,13 @@ lock: $(INSTALLED)  ## pin again after editing a .in file; UPGRADE=1 for the new
 	  $(COMPILE_LOCK) --upgrade -c requirements/dev.txt \
 	    -o infra/layers/$$layer/requirements.txt infra/layers/$$layer/requirements.in; done
 
-# The SAM command line pins what it needs without regard to us, so it lives apart.
+# What lives apart: the SAM command line, which pins what it needs without regard to us, and what Paidup is measured beside.
 SAM := env SAM_CLI_TELEMETRY=0 .local/sam/bin/sam
-.local/sam.stamp: requirements/sam.txt
+.local/sam.stamp .local/peers.stamp: .local/%.stamp: requirements/%.txt
 	@mkdir -p .local
-	@echo "Making .local/sam (once) ..."
-	@$(PYTHON) -m venv --clear .local/sam
-	@.local/sam/bin/python -m pip install --quiet --require-hashes --no-deps --only-binary :all: -r $<
+	@echo "Making .local/$* (once) ..."
+	@$(PYTHON) -m venv --clear .local/$*
+	@.local/$*/bin/python -m pip install --quiet --require-hashes --no-deps --only-binary :all: -r $<
 	@touch $@
 
 # ---- build --------------------------------------------------------------------------------------
