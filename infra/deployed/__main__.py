@@ -8,7 +8,7 @@ from pathlib import Path
 
 from infra.deployed import ministack, sizes
 from infra.deployed.smoke import smoke
-from infra.deployed.stack import Deployed, DeployFailed, deploy
+from infra.deployed.stack import Deployed, deploy, exit_code_of
 from infra.deployed.table import Checks
 from infra.deployed.template import write_template
 
@@ -20,15 +20,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.deployed", description=__doc__)
     parser.add_argument("--port", type=int, default=4566, help="loopback port of ministack (default: 4566)")
     port = parser.parse_args().port
-    checks = Checks()
-    try:
-        _run(port, checks)
-    except (ministack.NotStarted, DeployFailed, LookupError) as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    finally:
-        print(f"\n{checks.table()}", flush=True)
-    return 1 if checks.failed else 0
+    return exit_code_of(lambda checks: _run(port, checks))
 
 
 def _run(port: int, checks: Checks) -> None:

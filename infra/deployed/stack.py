@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -17,7 +18,8 @@ from typing import Any, Final, TypeVar
 
 import boto3
 
-from infra.deployed.ministack import environment
+from infra.deployed.ministack import NotStarted, environment
+from infra.deployed.table import Checks
 
 STACK: Final = "paidup-local"
 STAGE: Final = "live"
@@ -178,3 +180,16 @@ def _value(payload: bytes) -> Any:
 
 def host_arch() -> str:
     return "arm64" if os.uname().machine in ("arm64", "aarch64") else "x86_64"
+
+
+def exit_code_of(act: Callable[[Checks], None]) -> int:
+    """Do it, and show what was checked on the way, however far it came."""
+    checks = Checks()
+    try:
+        act(checks)
+    except (NotStarted, DeployFailed, LookupError) as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    finally:
+        print(f"\n{checks.table()}", flush=True)
+    return 1 if checks.failed else 0

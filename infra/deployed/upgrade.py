@@ -17,7 +17,7 @@ from typing import Final
 
 from infra.deployed import ministack
 from infra.deployed.smoke import Smoke
-from infra.deployed.stack import Caller, Deployed, DeployFailed, deploy, until
+from infra.deployed.stack import Caller, Deployed, deploy, exit_code_of, until
 from infra.deployed.table import Checks
 from infra.deployed.template import write_template
 
@@ -86,17 +86,13 @@ def main() -> int:
     parser.add_argument("--before", type=Path, required=True, help="an older version: its template.yaml and dist")
     parser.add_argument("--port", type=int, default=4566, help="loopback port of ministack (default: 4566)")
     given = parser.parse_args()
-    checks = Checks()
+    return exit_code_of(lambda checks: _run(given.port, given.before.resolve(), checks))
+
+
+def _run(port: int, before: Path, checks: Checks) -> None:
     CLOUD.mkdir(parents=True, exist_ok=True)
-    try:
-        with ministack.running(ROOT / ".local" / "ministack", CLOUD / "ministack.log", given.port):
-            upgrade(given.port, given.before.resolve(), checks)
-    except (ministack.NotStarted, DeployFailed, LookupError) as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    finally:
-        print(f"\n{checks.table()}", flush=True)
-    return 1 if checks.failed else 0
+    with ministack.running(ROOT / ".local" / "ministack", CLOUD / "ministack.log", port):
+        upgrade(port, before, checks)
 
 
 if __name__ == "__main__":
