@@ -19,7 +19,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.real_input import day, read_ledger
+from benchmarks.real_receivables import day, read_ledger
 from functions.rehearsal.drive import SERVED, drive
 from shared.bootstrap import copied
 from shared.domain.cash_band import likely_paid

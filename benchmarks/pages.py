@@ -25,8 +25,8 @@ from rich.table import Table
 
 from benchmarks.company import CountingStore, save
 from benchmarks.figures import report
-from benchmarks.real_input import WORK_AT, Paidup
 from benchmarks.receivables_reports import TODAY, entered
+from benchmarks.replay import WORK_AT, Paidup
 from infra.cli.client import LocalApi
 from infra.cli.outcome import Refused
 from infra.local.app import LocalClient

@@ -17,19 +17,16 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from benchmarks.real_input import (
+from benchmarks.real_receivables import (
     Ledger,
-    Paidup,
-    Report,
     compare_days_late,
     day,
     debtor,
     expected_tiers,
-    outcome,
-    paidup,
     read_ledger,
     replay_day,
 )
+from benchmarks.replay import Paidup, Report, outcome, paidup
 from infra.cli.client import every
 from infra.demo.figures import World
 

@@ -25,18 +25,9 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.real_input import (
-    DATA_DEFAULT,
-    WORK_AT,
-    Ledger,
-    Paidup,
-    day,
-    debtor,
-    enter_invoices,
-    enter_payments,
-    paidup,
-    read_ledger,
-)
+from benchmarks.real_input import DATA_DEFAULT
+from benchmarks.real_receivables import Ledger, day, debtor, enter_invoices, enter_payments, read_ledger
+from benchmarks.replay import WORK_AT, Paidup, paidup
 from infra.cli.outcome import Refused
 from shared.contracts.import_csv import imported_id
 from shared.domain.customer import Customer

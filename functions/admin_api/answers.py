@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter
 
-from functions.admin_api.openapi import tidy
 from functions.admin_api.routing import Endpoint
+from functions.admin_api.schemas import REFERENCE, put_among
 from shared.contracts import api_answers as a
 from shared.contracts import api_answers_runs as r
 from shared.contracts.api_classes import ClassBody
@@ -19,7 +19,6 @@ from shared.contracts.api_settings import SettingsBody
 from shared.contracts.api_warnings import WARNINGS
 from shared.domain.values import dataclass
 
-REFERENCE: Final = "#/components/schemas/{model}"
 Schemas = dict[str, Any]
 
 
@@ -176,9 +175,7 @@ def _schema(shape: Any, schemas: Schemas) -> dict[str, Any]:
 
 def _referred(name: str, make: Callable[[], Schemas], schemas: Schemas) -> dict[str, Any]:
     if name not in schemas:
-        made = make()
-        schemas.update({inner: tidy(schema) for inner, schema in made.pop("$defs", {}).items()})
-        schemas[name] = tidy(made)
+        put_among(schemas, name, make())
     return {"$ref": REFERENCE.format(model=name)}
 
 

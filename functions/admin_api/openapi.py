@@ -10,6 +10,7 @@ from functions.admin_api.access import needed_role
 from functions.admin_api.calls import CSV_TYPE, JSON_TYPE, Answer, Call
 from functions.admin_api.health import VERSION
 from functions.admin_api.routing import ENDPOINTS, Endpoint, endpoint, new_router
+from functions.admin_api.schemas import REFERENCE, put_among
 from shared.contracts.api_fields import Body, Empty
 
 router = new_router()
@@ -161,21 +162,8 @@ def _content(made: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
 
 def _named(body: type[Body], schemas: dict[str, Any]) -> str:
     """The name of a body's schema, put with all it refers to among the components."""
-    made = body.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update({name: tidy(inner) for name, inner in made.pop("$defs", {}).items()})
-    schemas[body.__name__] = tidy(made)
+    put_among(schemas, body.__name__, body.model_json_schema(ref_template=REFERENCE))
     return body.__name__
-
-
-def tidy(schema: dict[str, Any]) -> dict[str, Any]:
-    """A model's schema without defaults of null: where null is no value, it stood for a field that must be given."""
-    required = list(schema.get("required", ()))
-    for name, inner in schema.get("properties", {}).items():
-        if inner.get("default", "") is None:
-            del inner["default"]
-            if "null" not in (inner.get("type"), *(choice.get("type") for choice in inner.get("anyOf", ()))):
-                required.append(name)
-    return {**schema, "required": list(dict.fromkeys(required))} if required else schema
 
 
 def _parameters(made: Endpoint) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from benchmarks import real_collections, real_input
+from benchmarks import real_collections, real_input, real_receivables
 
 TELCO = """\
 customerID,gender,tenure,Contract,PaperlessBilling,PaymentMethod,MonthlyCharges,TotalCharges
@@ -48,7 +48,7 @@ def test_a_bill_run_over_the_telephone_company_bills_one_month_and_charges_the_a
 
 def test_a_replay_agrees_with_the_days_late_of_the_file(tmp_path):
     (tmp_path / "accounts_receivable.csv").write_text(RECEIVABLES)
-    found = figures(real_input.receivables(tmp_path))
+    found = figures(real_receivables.receivables(tmp_path))
     assert found["invoices"] == 3
     assert found["days late agree, by payment date"] == found["days late agree, by days with status overdue"] == 3
     assert found["open"] == "0.00"
@@ -88,6 +88,6 @@ def test_figures_are_printed_as_a_table_and_as_json_lines(tmp_path, capsys, monk
 
 @pytest.mark.skipif(not (real_input.DATA_DEFAULT / "accounts_receivable.csv").is_file(), reason="no sample data here")
 def test_every_row_of_the_real_file_can_be_read():
-    ledger = real_input.read_ledger(real_input.DATA_DEFAULT)
+    ledger = real_receivables.read_ledger(real_input.DATA_DEFAULT)
     assert len(ledger.invoices) == len(ledger.payments) == len(ledger.rows) == 2_466
-    assert real_input.expected_tiers(ledger) == {1: 386, 2: 46, 3: 1}
+    assert real_receivables.expected_tiers(ledger) == {1: 386, 2: 46, 3: 1}

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from benchmarks import receivables_reports
-from benchmarks.real_input import read_ledger
+from benchmarks.real_receivables import read_ledger
 
 ROWS = """\
 countryCode,customerID,PaperlessDate,invoiceNumber,InvoiceDate,DueDate,InvoiceAmount,Disputed,SettledDate,PaperlessBill,DaysToSettle,DaysLate
