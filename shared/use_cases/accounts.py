@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 
+from shared.domain.calendar import parse_cron
 from shared.domain.collection_facts import Facts
-from shared.domain.customer import Service
+from shared.domain.customer import Customer, Service
 from shared.domain.invoice import Invoice
 from shared.domain.past_due import Evaluation, days_past_due, evaluate, look_ahead
 from shared.domain.payment import CreditBalance
 from shared.domain.promises import PromiseStatus
+from shared.domain.runs import Watermark
+from shared.domain.settings import Settings
 from shared.domain.stops import Stop, stops_of
 from shared.domain.values import dataclass
 from shared.ports import Ports
 from shared.use_cases.collection_facts import facts_of, state_of
-from shared.use_cases.lookups import customer_of, settings_of, today
+from shared.use_cases.lookups import customer_of, local_on, settings_of, today
 from shared.use_cases.promises import promise_status
 
 LOOKS_AHEAD_MAX = 40  # days with a change in sight that are tried for the next step
@@ -73,10 +76,21 @@ def account_of(customer_id: str, ports: Ports) -> Account:
         oldest_days=max((days_past_due(i.due_on or on, on) for i in late), default=0),
         tier=result.tier,
         service=customer.service,
-        next_step=_next_step(facts, on),
+        next_step=_next_step(facts, result, looked_at_next(customer, settings, ports)),
         stops=tuple(stops_of(customer, facts.open, on)),
         promise=promise_status(customer, facts.open, state.ended_on, settings, on, ports),
     )
+
+
+def looked_at_next(customer: Customer, settings: Settings, ports: Ports) -> date:
+    """The customer's local date that collections look at next: today, or tomorrow once today's sweeps are over."""
+    on = today(ports, customer, settings)
+    mark = ports.store.get(Watermark, "watermarks", "past_due")
+    if mark is None or local_on(mark.through, customer, settings) < on:
+        return on
+    schedule = parse_cron(settings.automations.past_due.schedule)
+    next_at = schedule.next_after(mark.through, settings.business.timezone)
+    return on if local_on(next_at, customer, settings) <= on else on + timedelta(days=1)
 
 
 def _sums(invoices: Iterable[Invoice]) -> Sums:
@@ -90,9 +104,11 @@ def _credit(customer_id: str, ports: Ports) -> Sums:
     return {c.currency: c.amount_minor for c in ports.store.list(CreditBalance, customer_id).items if c.amount_minor}
 
 
-def _next_step(facts: Facts, on: date) -> NextStep | None:
+def _next_step(facts: Facts, now: Evaluation, first: date) -> NextStep | None:
     """The first thing that collections will do if nothing changes, and its day; None while nothing is in sight."""
-    for found, before in look_ahead(facts, on, LOOKS_AHEAD_MAX):
+    if now.confirm is not None:
+        return NextStep(STEP_KINDS["terminated"], now.on)  # asked or not, it waits for a person, not for a sweep
+    for found, before in look_ahead(facts, first, LOOKS_AHEAD_MAX):
         if (kind := _kind(found, before)) is not None:
             return NextStep(kind, found.on)
     return None

@@ -15,7 +15,7 @@ from shared.domain.settings import Action, Settings
 from shared.domain.timeline_entry import Entry, money
 from shared.domain.triggers import Fired
 from shared.ports import Ports
-from shared.use_cases.accounts import STEP_KINDS
+from shared.use_cases.accounts import STEP_KINDS, looked_at_next
 from shared.use_cases.autopay_rules import choose_payer
 from shared.use_cases.explain_invoice import explain_collection
 from shared.use_cases.lookups import local_on
@@ -34,7 +34,7 @@ def planned(facts: Facts, contracts: Sequence[Contract], on: date, ports: Ports)
     """Everything that is to come as far as is known today, in no order."""
     yield from _bills(contracts, facts.settings, on)
     yield from _collections(facts, on, ports)
-    yield from _steps(facts, on)
+    yield from _steps(facts, on, looked_at_next(facts.customer, facts.settings, ports))
     yield from _ends(facts.customer, facts.open, on)
     yield from _summary(facts.customer, facts.settings, ports)
 
@@ -73,10 +73,10 @@ def _has_payer(invoice: Invoice, reason: str | None, on: date, ports: Ports) -> 
 # ---- collections ----------------------------------------------------------------------------------------------
 
 
-def _steps(facts: Facts, on: date) -> Iterator[Entry]:
+def _steps(facts: Facts, on: date, first: date) -> Iterator[Entry]:
     """Reminders, tiers, triggers, fees, and service steps with their notices, if nothing is paid meanwhile."""
     asked = False
-    for found, before in look_ahead(facts, on, LOOKS_AHEAD_MAX):
+    for found, before in look_ahead(facts, first, LOOKS_AHEAD_MAX):
         if found.on > on + AHEAD_MAX:
             return
         yield from _told(found)

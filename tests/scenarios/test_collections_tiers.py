@@ -243,3 +243,27 @@ def test_a_class_change_in_the_middle_of_an_episode(wiring, strict):
         assert world.notices(acme, status=None).count("past_due_3") == 1
 
     agree(story, wiring)
+
+
+def test_what_the_days_sweep_has_done_is_not_told_as_the_next_step(world):
+    tiers = [
+        {"from_days": 1, "template": "past_due_1", "repeat_every_days": 3, "repeat_max": 1},
+        {"from_days": 14, "template": "past_due_2"},
+        {"from_days": 30, "template": "past_due_3"},
+    ]
+    world.settings(automations={"past_due": {"enabled": True, "tiers": tiers}})
+    acme = world.customer(class_id=world.klass(7, **quiet(reminders_before_due=[5])))
+    world.invoice(acme, "100.00")  # due 8 January: reminded of on the 3rd, past due from the 9th
+
+    def ahead(when):
+        world.to(when)
+        planned = world.all(f"/v1/customers/{acme}/timeline?planned=true")
+        first = next(e for e in planned if e["kind"] in ("reminder", "past_due_1", "past_due_2"))
+        assert world.account(acme)["next_step"] == {"kind": first["kind"], "on": first["on"]}
+        return first["kind"], first["on"]
+
+    assert ahead("2026-01-03T12:00:00Z") == ("reminder", "2026-01-03")
+    assert ahead("2026-01-03T20:00:00Z") == ("past_due_1", "2026-01-09")
+    assert ahead("2026-01-09T20:00:00Z") == ("past_due_1", "2026-01-12")
+    assert ahead("2026-01-12T12:00:00Z") == ("past_due_1", "2026-01-12")
+    assert ahead("2026-01-12T20:00:00Z") == ("past_due_2", "2026-01-22")
