@@ -10,7 +10,7 @@ from pydantic import Field
 from shared.contracts.api_fields import BillRunId, Body, ClassId, CustomerId, Day, Text, iso, rfc3339
 from shared.contracts.api_payments import money_json
 from shared.domain.money import format_minor, round_half_up
-from shared.domain.review import CONFIDENCE, Candidate, Proven, Sample, Variance, Verdict, Word
+from shared.domain.review import CONFIDENCE, Candidate, Proven, Sample, Verdict, Word
 from shared.domain.runs import BillRun, Failure
 
 CUSTOMERS_MAX: Final = 1_000  # named in one request
@@ -77,8 +77,6 @@ class Review(Protocol):
     def verdicts(self) -> Mapping[str, Verdict]: ...
     @property
     def proven(self) -> Proven: ...
-    @property
-    def variances(self) -> Mapping[str, Variance | None]: ...
 
 
 class VerdictBody(Body):
@@ -117,7 +115,7 @@ def _percent(part: int, whole: int) -> str:
 
 
 def _item(stratum: str, each: Candidate, review: Review) -> dict[str, Any]:
-    verdict, apart = review.verdicts.get(each.id), review.variances[each.id]
+    verdict, apart = review.verdicts.get(each.id), each.variance
     tenths = round_half_up(apart.deviations * 10) if apart else None
     return {
         "invoice_id": each.id, "customer_id": each.customer_id, "currency": each.currency,

@@ -14,7 +14,7 @@ from shared.domain.ids import derive_id
 from shared.domain.invoice import LINES_MAX, Invoice, Line, totalled
 from shared.domain.metering import Step, UsageLookup
 from shared.domain.settings import SpotCheckSettings
-from shared.domain.spot_check import Findings, flags_of
+from shared.domain.spot_check import Findings, earlier_totals, flags_of
 from shared.domain.values import dataclass
 
 Key = tuple[date, str]  # bill date and currency
@@ -84,12 +84,14 @@ def flagged(
     known, done = list(history), list[Draft]()
     for draft in drafts:
         done.append(replace(draft, invoice=with_flags(draft, customer, known, check)))
-        known.append(draft.invoice)
+        known.append(done[-1].invoice)
     return done
 
 
 def with_flags(draft: Draft, customer: Customer, history: Iterable[Invoice], check: SpotCheckSettings) -> Invoice:
-    return replace(draft.invoice, flags=flags_of(draft.invoice, draft.found, customer, history, check))
+    known = tuple(history)
+    flags = flags_of(draft.invoice, draft.found, customer, known, check)
+    return replace(draft.invoice, flags=flags, earlier_minor=earlier_totals(draft.invoice, known))
 
 
 def longer(draft: Draft, more: Draft) -> Draft:

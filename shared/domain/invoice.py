@@ -90,6 +90,7 @@ class Invoice:
     bill_on: date | None = None  # the bill date its lines fell due on
     contract_ids: tuple[str, ...] = ()  # the contracts on it, in order: what the spot check compares by
     flags: tuple[Flag, ...] = ()
+    earlier_minor: tuple[int, ...] = ()  # totals of the invoices of the same contracts before it, latest first
     number: str | None = None
     posted_on: date | None = None
     posted_at: datetime | None = None

@@ -1,8 +1,9 @@
 """A reviewed sample of a run's drafts, and what it proves of those that nobody looks at. PRODUCT 4.
 
-What the spot check flags is looked at anyway. Of the rest, totals far from the others are reviewed one by one, and of
-each stratum that remains a sample, in an order that nobody chooses. The bound is exact, for a finite number of drafts
-and whatever is wrong with them: it assumes nothing but that order. Integers and fractions only.
+What the spot check flags is looked at anyway. Of the rest, totals far from what their customers are usually invoiced
+are reviewed one by one, and of each stratum that remains a sample, in an order that nobody chooses. The bound is exact,
+for a finite number of drafts and whatever is wrong with them: it assumes nothing but that order. Integers and
+fractions only.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ Word = Literal["right", "wrong"]
 Stratum = Literal["outlier", "large", "small"]
 SAMPLED: Final[tuple[Stratum, ...]] = ("large", "small")
 CONFIDENCE: Final = Fraction(95, 100)
-HISTORY: Final = 12  # invoices of the same contracts that a total is compared with
 HISTORY_LEAST: Final = 3  # fewer say nothing of what is usual
 FAR: Final = Fraction(7, 2)  # deviations from which a total is an outlier
 MAD_TO_DEVIATION: Final = Fraction(14826, 10000)  # the median absolute deviation as a standard one, of normal errors
@@ -44,12 +44,18 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An invoice of a run that the spot check did not flag."""
+    """An invoice of a run that the spot check did not flag. `earlier` are totals of its contracts' invoices before."""
 
     id: str
     customer_id: str
     currency: str
     total_minor: int
+    earlier: tuple[int, ...] = ()
+
+    @property
+    def variance(self) -> Variance | None:
+        """Beside the customer's own history; None where that is too short."""
+        return variance(self.total_minor, self.earlier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +86,34 @@ class Proven:
     wrong_at_most: int
 
 
-def variance(total_minor: int, usual: Sequence[int]) -> Variance | None:
-    """A total beside the totals before it; None if these are too few to say what is usual."""
-    if len(usual) < HISTORY_LEAST:
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """The middle of some totals, and one deviation from it."""
+
+    median: Fraction
+    deviation: Fraction
+    invoices: int
+
+
+def usual_of(totals: Sequence[int]) -> Usual | None:
+    """What is usual among these totals; None if they are too few to say it."""
+    if len(totals) < HISTORY_LEAST:
         return None
-    middle = median(usual)
-    spread = MAD_TO_DEVIATION * median([abs(total - middle) for total in usual])
-    least = max(spread, LEAST_SPREAD * abs(middle), Fraction(1))
-    return Variance(round_half_up(middle), Fraction(abs(total_minor - middle), least), len(usual))
+    middle = median(totals)
+    spread = MAD_TO_DEVIATION * median([abs(total - middle) for total in totals])
+    return Usual(middle, max(spread, LEAST_SPREAD * abs(middle), Fraction(1)), len(totals))
+
+
+def variance(total_minor: int, earlier: Sequence[int]) -> Variance | None:
+    """A total beside the totals before it; None if these are too few to say what is usual."""
+    return _apart(total_minor, usual_of(earlier))
+
+
+def _apart(total_minor: int, usual: Usual | None) -> Variance | None:
+    if usual is None:
+        return None
+    apart = Fraction(abs(total_minor - usual.median), usual.deviation)
+    return Variance(round_half_up(usual.median), apart, usual.invoices)
 
 
 def median(values: Iterable[int | Fraction]) -> Fraction:
@@ -113,10 +139,13 @@ def sample_of(run_id: str, population: Sequence[Candidate], size: int) -> Sample
 
 
 def _outliers(population: Sequence[Candidate]) -> list[Candidate]:
-    """The totals that are farthest from the others of the run in their currency."""
-    totals = _totals(population)
-    far = [(v.deviations, c.id, c) for c in population
-           if (v := variance(c.total_minor, totals[c.currency])) is not None and v.deviations >= FAR]  # fmt: skip
+    """The totals that are farthest from what is usual for their customers.
+
+    One with too short a history is compared with the others of the run in its currency.
+    """
+    others = {currency: usual_of(totals) for currency, totals in _totals(population).items()}
+    found = [(c, c.variance or _apart(c.total_minor, others[c.currency])) for c in population]
+    far = [(v.deviations, c.id, c) for c, v in found if v is not None and v.deviations >= FAR]
     return [c for _, _, c in sorted(far, key=lambda f: (-f[0], f[1]))[:OUTLIERS_MAX]]
 
 

@@ -18,6 +18,7 @@ from shared.domain.values import dataclass
 LINES_FACTOR: Final = 2  # more than this many times the previous number of lines, or less than its inverse ...
 LINES_DIFFERENCE: Final = 10  # ... and at least so many more or fewer, is unusual
 NAMES_SHOWN_MAX: Final = 3
+EARLIER_MAX: Final = 12  # totals that an invoice carries of those before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,23 @@ def flags_of(
 
 def previous_of(draft: Invoice, regular: Sequence[Invoice]) -> Invoice | None:
     """The latest invoice of the same contracts in the same currency."""
-    alike = [i for i in regular if i.contract_ids == draft.contract_ids and i.currency == draft.currency]
-    return max(alike, key=_order, default=None)
+    return max(_alike(draft, regular), key=_order, default=None)
+
+
+def earlier_totals(draft: Invoice, history: Iterable[Invoice]) -> tuple[int, ...]:
+    """What the same contracts were invoiced before in the same currency, latest first: the customer's own history.
+
+    Each invoice hands on what it knew of those before it, so that only the latest has to be read.
+    """
+    alike = _alike(draft, [i for i in history if i.type == "regular" and i.status != "void" and i.id != draft.id])
+    alike.sort(key=_order, reverse=True)
+    read = tuple(i.total_minor for i in alike)
+    handed_on = (alike[0].total_minor, *alike[0].earlier_minor) if alike else ()
+    return max(read, handed_on, key=len)[:EARLIER_MAX]
+
+
+def _alike(draft: Invoice, regular: Iterable[Invoice]) -> list[Invoice]:
+    return [i for i in regular if i.contract_ids == draft.contract_ids and i.currency == draft.currency]
 
 
 def _order(invoice: Invoice) -> tuple[date, date, str, str]:

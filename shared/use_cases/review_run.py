@@ -5,49 +5,44 @@ The sample follows from what the run has made, so it is the same whenever it is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 
-from shared import ports as p
 from shared.domain.copies import replace
 from shared.domain.errors import NotFound
 from shared.domain.invoice import Invoice
 from shared.domain.review import (
-    HISTORY,
     Candidate,
     Proven,
     Sample,
-    Variance,
     Verdict,
     Word,
     proven,
     sample_of,
-    variance,
 )
 from shared.domain.values import dataclass
 from shared.ports import Conflict, Ports, Save, Unavailable
 from shared.use_cases.bill_runs import bill_run_of, invoices_in
 from shared.use_cases.lookups import CONFLICT_RETRIES
 
-LOOKED_BACK = 40  # invoices of the customer, for those of the same contracts
+READ_TOGETHER = 1_000  # of a run's invoices, each with what its customer was invoiced before
 PAGES_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """`variances` are of the invoices of the sample, beside what their customers were invoiced before."""
+    """A run's sample, what people found of it, and what that proves."""
 
     sample: Sample
     verdicts: Mapping[str, Verdict]
     proven: Proven
-    variances: Mapping[str, Variance | None]
 
 
 def review_of(run_id: str, size: int, ports: Ports) -> Review:
     """What to look at, what was found, and what it proves. Raises NotFound."""
     sample, verdicts = _sample(run_id, size, ports), _verdicts(run_id, ports)
     words: dict[str, Word] = {id: v.word for id, v in verdicts.items()}
-    chosen = [c for those in sample.chosen.values() for c in those]
-    return Review(sample, verdicts, proven(sample, words), {c.id: _variance(c, ports) for c in chosen})
+    return Review(sample, verdicts, proven(sample, words))
 
 
 def give_verdict(run_id: str, invoice_id: str, word: Word, note: str | None, by: str, ports: Ports) -> Verdict:
@@ -69,8 +64,15 @@ def give_verdict(run_id: str, invoice_id: str, word: Word, note: str | None, by:
 
 def _sample(run_id: str, size: int, ports: Ports) -> Sample:
     bill_run_of(run_id, ports)
-    seen = (i for i in invoices_in(run_id, ports) if i.status != "void" and not i.flags)
-    return sample_of(run_id, [Candidate(i.id, i.customer_id, i.currency, i.total_minor) for i in seen], size)
+    return sample_of(run_id, list(_candidates(run_id, ports)), size)
+
+
+def _candidates(run_id: str, ports: Ports) -> Iterator[Candidate]:
+    """What the spot check did not flag, each with what its customer was invoiced before."""
+    keys = iter([(i.id, "") for i in invoices_in(run_id, ports) if i.status != "void" and not i.flags])
+    while together := list(islice(keys, READ_TOGETHER)):
+        for i in ports.store.get_many(Invoice, together):
+            yield Candidate(i.id, i.customer_id, i.currency, i.total_minor, i.earlier_minor)
 
 
 def _verdicts(run_id: str, ports: Ports) -> dict[str, Verdict]:
@@ -83,15 +85,3 @@ def _verdicts(run_id: str, ports: Ports) -> dict[str, Verdict]:
         if after is None:
             break
     return found
-
-
-def _variance(candidate: Candidate, ports: Ports) -> Variance | None:
-    """Beside the last invoices of the same contracts in the same currency, whenever those were."""
-    entries = ports.store.find(p.INVOICES_BY_CUSTOMER, candidate.customer_id, reverse=True, limit=LOOKED_BACK).items
-    found = ports.store.get_many(Invoice, [e.key for e in entries])
-    this = next((i for i in found if i.id == candidate.id), None)
-    if this is None:
-        return None
-    alike = [i.total_minor for i in found if i.id != this.id and i.type == "regular" and i.status == "posted"
-             and (i.contract_ids, i.currency) == (this.contract_ids, this.currency)]  # fmt: skip
-    return variance(this.total_minor, alike[:HISTORY])

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
 
 from infra.local.cloud import LocalCloud
 from shared.domain.account_summary import SummaryMark
 from shared.domain.console_session import ConsoleSession
+from shared.domain.invoice import Flag, Invoice, InvoiceHold
 from shared.domain.records import FailedMessage
 from shared.domain.review import Verdict
 from shared.domain.runs import PrintPart
@@ -44,7 +46,15 @@ SELDOM = (
     FailedMessage("000000000001", "NotFound: no notice ntc_1", 5, NOW, NOW),
     Verdict("brn_sample", "inv_due", "wrong", "billed twice", "local-admin", NOW),
     ConsoleSession("0" * 64, "local-admin", "admin", NOW),
-)
+    Invoice(
+        "inv_third", "cus_acme", "USD", NOW.date(), status="posted", subtotal_minor=100_00,
+        tax_rate_percent=Decimal("7.5"), tax_minor=7_50, total_minor=107_50, residual_minor=107_50, line_count=1,
+        bill_run_id="brn_sample", bill_on=NOW.date(), contract_ids=("con_acme",), flags=(Flag("no_email", "none"),),
+        earlier_minor=(107_50, 99_00), number="INV-000003", posted_on=NOW.date(), posted_at=NOW, due_on=NOW.date(),
+        hold=InvoiceHold("other", NOW.date()), attempts=2, next_attempt_on=NOW.date(), retries=1, autopay_ended=True,
+        late_fees=("1",), created_at=NOW,
+    ),
+)  # fmt: skip
 
 
 def stores():

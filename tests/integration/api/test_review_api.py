@@ -51,6 +51,26 @@ def test_an_invoice_stands_beside_what_its_customer_was_invoiced_before(world):
     assert item["variance"] == {"median": "100.00", "invoices": 4, "deviations": "0.0"}
 
 
+def test_what_is_new_to_its_customer_stands_out_and_what_is_only_larger_than_the_others_does_not(world):
+    world.settings(bill_run={"spot_check": {"flag_first_invoice": False, "change_percent": 100}})
+    since = {"start": "2025-09-01", "billing_starts_on": "2025-09-01"}
+    _, changed = (world.contract(world.customer(), amount, **since) for amount in ("900.00", "100.00"))
+    for n in range(3):
+        world.contract(world.customer(), f"{100 + n}.00")
+    before = world.post("/v1/bill-runs", {"as_of": "2025-12-31", "auto_post": True})
+    world.settle()
+    assert world.get(f"/v1/bill-runs/{before['id']}")["counts"]["posted"] == 8
+    (charge,) = world.get(f"/v1/contracts/{changed}")["charges"]
+    world.post(f"/v1/contracts/{changed}/changes",
+               {"charge_id": charge["id"], "effective_on": "2026-01-01", "amount": "110.00"})  # fmt: skip
+    made = world.post("/v1/bill-runs", {})
+    world.settle()
+    items = {i["total"]: i for i in world.get(f"/v1/bill-runs/{made['id']}/review")["items"]}
+    assert [total for total, i in items.items() if i["stratum"] == "outlier"] == ["110.00"]
+    assert items["110.00"]["variance"] == {"median": "100.00", "invoices": 4, "deviations": "10.0"}
+    assert items["900.00"]["variance"]["deviations"] == "0.0"
+
+
 def test_only_invoices_of_the_run_have_verdicts_and_what_was_flagged_is_not_sampled(world, run):
     path = f"/v1/bill-runs/{run}/review"
     world.put(f"{path}/inv_nobody", {"verdict": "right"}, status=404)

@@ -6,6 +6,7 @@ from fractions import Fraction
 from itertools import combinations
 from math import prod
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +38,24 @@ def test_totals_far_from_the_others_are_reviewed_besides_the_sample():
     assert sample.sizes == {"outlier": 1, "large": 19, "small": 21}
     assert sample_of("brn_1", population[::-1], 10) == sample
     assert sample_of("brn_2", population, 10) != sample
+
+
+def test_an_outlier_is_far_from_what_its_customer_is_usually_invoiced_not_from_the_others():
+    """900 is nothing new to one customer; 104 is new to another, and the run would never show it."""
+    others = candidates([100_00 + n for n in range(40)])
+    usual = Candidate("inv_large", "cus_large", "USD", 900_00, (899_00, 901_00, 900_00))
+    strange = Candidate("inv_strange", "cus_strange", "USD", 104_00, (100_00, 100_00, 9_999_00, 100_00))
+    short = Candidate("inv_short", "cus_short", "USD", 102_00, (100_00, 100_00))
+    sample = sample_of("brn_1", [*others, usual, strange, short], 10)
+    assert [c.id for c in sample.chosen["outlier"]] == ["inv_strange"]
+    assert strange.variance.median_minor == 100_00
+    assert short.variance is None  # compared with the others, of which it is one like any
+
+
+@pytest.mark.parametrize(("total", "far"), [(103_49, False), (103_50, True)])
+def test_three_and_a_half_deviations_are_far(total, far):
+    sample = sample_of("brn_1", [Candidate("inv_1", "cus_1", "USD", total, (100_00,) * 3)], 5)
+    assert len(sample.chosen["outlier"]) == far
 
 
 def test_a_small_run_is_reviewed_whole_and_each_currency_by_itself():

@@ -11,7 +11,7 @@ import pytest
 from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice
 from shared.domain.settings import SpotCheckSettings
-from shared.domain.spot_check import Findings, flags_of
+from shared.domain.spot_check import EARLIER_MAX, Findings, earlier_totals, flags_of
 
 ACME = Customer("cus_1", "Acme Ltd", email="ap@acme.example")
 NOTHING = Findings()
@@ -116,3 +116,16 @@ def test_what_billing_noticed_is_passed_on_by_name():
         ("expected_usage_missing", "no usage was recorded for Traffic, Storage, Calls and 1 more"),
         ("late_usage", "usage of Backup GB came after its period was billed"),
     ]
+
+
+def test_each_invoice_hands_on_what_the_ones_before_it_came_to():
+    """Only the latest has to be read; what was voided, or of other contracts, is no part of it."""
+    oldest = invoice(90, "inv_0", "2025-12-01", status="posted")
+    assert earlier_totals(invoice(), [oldest, before(100)]) == (100, 90)
+    knowing = before(100, earlier_minor=(90, 80, 70))
+    assert earlier_totals(invoice(), [oldest, knowing]) == (100, 90, 80, 70)
+    others = [before(1, status="void"), before(2, contract_ids=("con_other",)), before(3, type="out_of_turn")]
+    assert earlier_totals(invoice(), [*others, knowing]) == (100, 90, 80, 70)
+    full = before(100, earlier_minor=tuple(range(EARLIER_MAX)))
+    assert earlier_totals(invoice(), [full]) == (100, *range(EARLIER_MAX - 1))
+    assert earlier_totals(invoice(), []) == ()
