@@ -104,8 +104,14 @@ def uninstall() -> None:
     _installed = None
 
 
+class Rehearsing(Exception):
+    """Adapters for what is outside were asked for in the midst of a rehearsal, which has none."""
+
+
 def ports_from(config: Config) -> Ports:
-    """The adapters for AWS (or what answers in its place), as configured."""
+    """The adapters for AWS (or what answers in its place), as configured. Raises Rehearsing while one is under way."""
+    if _rehearsed:
+        raise Rehearsing
     ids = RandomIds()
     clients, clock = Clients(config.region), SystemClock()
     pace = AccountPace(lambda: read_account(clients), lambda: config.mail_senders, clock)

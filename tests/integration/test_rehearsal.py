@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 import socket
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from itertools import count
 from unittest import mock
 from zoneinfo import ZoneInfo
@@ -20,17 +22,24 @@ from pynamodb.connection import Connection
 from functions.rehearsal.drive import SERVED, drive
 from functions.rehearsal.rehearse import rehearse, rehearse_records, result_json
 from infra.local.cloud import LocalCloud
-from shared import bootstrap
-from shared.bootstrap import copied
+from shared import bootstrap, gateways
+from shared.bootstrap import copied, ports_from, rehearsing
+from shared.config import Config
 from shared.domain.customer import Customer
 from shared.domain.rehearsal import CATEGORIES, Rehearsal
 from shared.domain.settings import Settings
+from shared.gateways.clients import Clients
+from shared.gateways.stripe import StripeGateway
+from shared.gateways.system import SystemClock
+from shared.gateways.webhook_sender import HttpWebhookSender
 from shared.ports import Unavailable
+from shared.storage import dynamo
+from shared.storage.dynamo import DynamoStore
 from shared.use_cases.copy_records import copy_records
 from shared.use_cases.rehearsed import Known, outcomes_of, read_rehearsed
-from tests.integration.conftest import HOURLY
 from tests.integration.world import World
 
+FOUR_HOURLY = timedelta(hours=4)  # on moto a quiet tick takes 20 ms; everything is due at one of these hours
 CARDS = {
     1: (), 2: ("succeeded",), 3: ("declined:insufficient_funds",), 4: ("declined:stolen_card",),
 }  # fmt: skip
@@ -69,9 +78,8 @@ def rehearsed(world, days, **body):
 
 def seen(world):
     """Everything that people can see of the world, by category and id."""
-    posted = [i for i in world.all("/v1/invoices") if i["status"] != "draft"]
     return {
-        "invoices": {i["id"]: i for i in posted},
+        "invoices": {(i["id"], i["status"]): i for i in world.all("/v1/invoices")},
         "charges": {p["id"]: p for p in world.all("/v1/payments") if p["method"] == "card"},
         "emails": {n["id"]: n for n in world.all("/v1/notices") if n["status"] == "sent"},
         "steps": {(c, e["at"], e["kind"]): e for c, e in moments(world) if e["kind"].startswith("service_")},
@@ -136,22 +144,67 @@ def test_what_was_rehearsed_comes_true_event_for_event(memory_world):
     assert all(happened[category] for category in CATEGORIES)  # the story has something of each
 
 
+def everything_in_a_week(world):
+    """All are billed on the third: one pays late, one never, one by a card that was declined before, one is held."""
+    world.automate()
+    world.settings(
+        bill_run={"gate": "clean_only", "spot_check": {"flag_first_invoice": False}}, retries={"retry_days": [1, 2]},
+        payment_run={"schedule": "0 8 * * *"},
+        automations={
+            "account_summary": {"enabled": True, "schedule": "0 8 4 * *"}, "past_due": {"schedule": "0 12 * * *"},
+        },
+    )  # fmt: skip
+    fee = {"amount": "5.00", "percent": "0", "grace_days": 0, "repeat": "once", "cap": None}
+    late = world.klass(
+        terms_days=1, late_fee=fee, suspend_after_days=2, step_notice_days=1,
+        auto_charge={"on": "due_on", "offset_days": 3},
+    )  # fmt: skip
+    prompt = world.klass(terms_days=1)
+    since = {"day": 3, "start": "2025-12-03", "billing_starts_on": "2026-01-03"}
+    for its_class, outcome in ((late, None), (late, "succeeded"), (prompt, "declined:insufficient_funds")):
+        customer = world.customer(class_id=its_class)
+        world.contract(customer, **since)
+        if outcome:
+            world.card(customer, outcome)
+    world.invoice(customer, "20.00")  # charged on the second
+    usage = {"name": "Backup", "type": "usage", "metric": "gb", "unit_amount": "0.10", "interval": "month"}
+    world.contract(
+        world.customer(), charges=[usage | {"expected": True}], **since | {"billing_starts_on": "2025-12-03"}
+    )
+    world.to("2026-01-02T12:30:00Z")
+
+
+EVERYTHING = {
+    "invoices": {"posted", "draft"}, "charges": {"succeeded", "declined"}, "fees": {"posted"},
+    "emails": {"invoice", "past_due_1", "payment_failed", "payment_received", "service_step", "account_summary"},
+    "steps": {"suspended", "restored"},
+}  # fmt: skip
+
+
 @pytest.mark.moto
 @pytest.mark.slow
 def test_what_was_rehearsed_comes_true_on_dynamo_too(moto_world):
+    """Billed, posted, held for review, mailed, charged, declined, retried, chased, a fee, suspended and restored."""
     world = moto_world
-    world.automate()
-    for number, outcomes in ((1, None), (2, ("declined:insufficient_funds",))):
-        customer = world.customer(terms_days=1)
-        world.contract(customer, day=number + 1)
-        if outcomes:
-            world.card(customer, *outcomes)
-    world.days(1)
-    base, before = rehearsed(world, 5)["base"], seen(world)
-    world.post("/_local/clock", {"advance": {"days": 5}})
-    happened = came_true(world, before)
-    assert foretold(base) == happened
-    assert all(happened[category] for category in ("invoices", "charges", "emails"))
+    everything_in_a_week(world)
+    base, before = rehearsed(world, 6)["base"], seen(world)
+    world.post("/_local/clock", {"advance": {"days": 6}})
+    assert foretold(base) == came_true(world, before)
+    assert {c: EVERYTHING[c] - set(base[c]["by"]) for c in CATEGORIES} == {c: set() for c in CATEGORIES}
+    assert {c["attempt"] for c in base["charges"]["items"]} >= {1, 2, 3}
+
+
+def test_what_somebody_does_meanwhile_was_not_rehearsed(memory_world):
+    """The comparison sees a single payment: without it the same week comes true."""
+    world = memory_world
+    everything_in_a_week(world)
+    base, before = rehearsed(world, 6)["base"], seen(world)
+    (owes,) = {s["customer_id"] for s in base["steps"]["items"]} - {s["customer_id"] for s in base["charges"]["items"]}
+    world.to("2026-01-06T00:30:00Z")
+    world.pays(owes, "200.00")
+    world.to("2026-01-08T12:30:00Z")
+    happened, said = came_true(world, before), foretold(base)
+    assert {c for c in CATEGORIES if said[c] != happened[c]} == {"emails", "steps"}
 
 
 @pytest.mark.slow
@@ -191,16 +244,28 @@ def test_ticks_with_nothing_due_are_passed_over_and_nothing_is_missed(memory_wor
 # ---- it touches nothing -----------------------------------------------------------------------------------------
 
 
+OF_MEMORY = {"memory", "rehearsal", "simulated"}  # of shared/gateways: they can reach nothing
+
+
+def adapters():
+    """Every class that stands for something outside, with its constructor."""
+    names = [m.name for m in pkgutil.iter_modules(gateways.__path__) if m.name not in OF_MEMORY]
+    for module in [import_module(f"shared.gateways.{name}") for name in names] + [dynamo]:
+        for made in vars(module).values():
+            if isinstance(made, type) and made.__module__ == module.__name__ and not issubclass(made, Exception):
+                yield made, "__init__"
+
+
 @contextmanager
 def nothing_reaches_out():
-    """Whatever would open a connection, or make a client that could, fails the test."""
+    """Whatever would open a connection, or make an adapter or a client that could, fails the test."""
 
     def forbidden(*args, **kwargs):
         raise AssertionError("a rehearsal reached out")
 
     doors = [
         (socket, "socket"), (socket, "create_connection"), (boto3, "client"), (boto3, "resource"),
-        (boto3.session.Session, "client"), (ClientCreator, "create_client"), (Connection, "__init__"),
+        (boto3.session.Session, "client"), (ClientCreator, "create_client"), (Connection, "__init__"), *adapters(),
     ]  # fmt: skip
     with ExitStack() as stack:
         for owner, name in doors:
@@ -208,11 +273,26 @@ def nothing_reaches_out():
         yield
 
 
-def test_the_guard_sees_a_client_being_made():
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: boto3.client("sqs", region_name="eu-central-1"), lambda: socket.socket(), lambda: ports_from(Config()),
+        lambda: StripeGateway(lambda: "sk_test_1", SystemClock()), lambda: Clients("eu-central-1"),
+        lambda: DynamoStore(str, "eu-central-1", writer="w"), lambda: HttpWebhookSender(lambda: False),
+    ],
+)  # fmt: skip
+def test_the_guard_sees_whatever_could_reach_out_being_made(made):
     with nothing_reaches_out(), pytest.raises(AssertionError, match="reached out"):
-        boto3.client("sqs", region_name="eu-central-1")
-    with nothing_reaches_out(), pytest.raises(AssertionError, match="reached out"):
-        socket.socket()
+        made()
+
+
+def test_while_a_rehearsal_runs_no_adapter_for_anything_outside_is_made():
+    copy = copied([], {}, datetime(2026, 1, 1, tzinfo=UTC), SERVED)
+    with rehearsing(copy):
+        assert bootstrap.ports() is copy.ports
+        with pytest.raises(bootstrap.Rehearsing):
+            ports_from(Config())
+    assert ports_from(Config()).store
 
 
 def everything(cloud):
@@ -337,6 +417,6 @@ def memory_world(wiring):
 
 @pytest.fixture
 def moto_world(wiring):
-    with LocalCloud("moto", wiring=wiring, every=HOURLY) as cloud:
+    with LocalCloud("moto", wiring=wiring, every=FOUR_HOURLY) as cloud:
         yield (world := World(cloud))
         world.assert_well()
