@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
-from datetime import date
+from datetime import date, timedelta
 
 from shared.domain.collection import CollectionState
 from shared.domain.contract import Contract
@@ -16,14 +16,17 @@ from shared.domain.service_steps import NoticesOut
 from shared.domain.settings import Settings
 from shared.domain.values import dataclass
 
+ONE_DAY = timedelta(days=1)
+LOOKED_AT_AGAIN = timedelta(days=7)  # a suspended customer, whatever is known of his contracts
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Everything an evaluation looks at. `open` are the posted invoices with something left to pay.
 
     `settled_on` says of those past due at the last evaluation that are open no more when they were settled; None: they
-    were not. `contracts` are the customer's, read only where a trigger or a service step can ask for them. `charged`
-    is what stands of the late fees charged on an invoice before, for policies with a cap.
+    were not. `contracts` are the customer's, read only where a trigger or a service step can ask for them, and where he
+    is suspended. `charged` is what stands of the late fees charged on an invoice before, for policies with a cap.
     """
 
     customer: Customer
@@ -51,6 +54,21 @@ class Facts:
 
     def held(self, invoice: Invoice, on: date) -> bool:
         return invoice.on_hold(on) or self.customer.on_hold(on)
+
+
+def in_service_from(contract: Contract) -> date:
+    return max(contract.start_date, contract.billing_starts_on)
+
+
+def next_in_service(contracts: Sequence[Contract], on: date) -> date:
+    """The first day after `on` on which a suspended customer may have a contract in service, which is to be suspended
+    too: tomorrow, if one is in service even now, or if the contracts are not known. Never further than a week ahead.
+    """
+    if not contracts or any(c.status(on) == "active" and in_service_from(c) <= on for c in contracts):
+        return on + ONE_DAY
+    begin = (in_service_from(c) for c in contracts)
+    resume = (s.resumed_on for c in contracts for s in c.suspensions if s.resumed_on is not None)
+    return min(d for d in (*begin, *resume, on + LOOKED_AT_AGAIN) if d > on)
 
 
 def suspended_by_collections(contract: Contract, on: date) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 from shared.domain.collection import CollectionState, seen_of
-from shared.domain.collection_facts import Facts, above_threshold, chasable, due
+from shared.domain.collection_facts import Facts, above_threshold, chasable, due, next_in_service
 from shared.domain.copies import replace
 from shared.domain.customer import Service
 from shared.domain.fee_plan import fee_dates, fees_due
@@ -234,13 +234,15 @@ def _episode_since(late: Sequence[Invoice], facts: Facts) -> date:
 def next_on(facts: Facts, late: Sequence[Invoice], chased: Sequence[Invoice], on: date) -> date:
     """The first date on which another evaluation can find something to do, as far as is known now.
 
-    Whatever else changes it (invoices, settings, the class, the customer's own switches) makes the sweep look again.
+    Whatever else changes it (invoices, settings, the class, the customer's own switches and contracts) makes the sweep
+    look again.
     """
-    if facts.state.step == "suspended" or any(i.open_attempt_id for i in late) or None in facts.notices_out.values():
+    if any(i.open_attempt_id for i in late) or None in facts.notices_out.values():
         return on + ONE_DAY
     if facts.state.waiting and not any(facts.held(i, on) for i in late):
         return on + ONE_DAY
-    return min((d for d in _dates(facts, late, chased, on) if d > on), default=date.max)
+    ahead = min((d for d in _dates(facts, late, chased, on) if d > on), default=date.max)
+    return min(ahead, next_in_service(facts.contracts, on)) if facts.state.step == "suspended" else ahead
 
 
 def _dates(facts: Facts, late: Sequence[Invoice], chased: Sequence[Invoice], on: date) -> Iterator[date]:

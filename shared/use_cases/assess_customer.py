@@ -116,7 +116,7 @@ def _apply(found: Sequence[Evaluation], facts: Facts, ports: Ports) -> Assessed 
     """Write down what the evaluations of a customer's days call for; None if there were too many fees for one go."""
     if left := [i for i in facts.open if i.late_fee is not None and posted_lately(i, ports)]:
         follow_up(left, ports)  # who posted them may have died before
-    if _nothing_to_do(found, facts, ports):
+    if _nothing_to_do(found, facts):
         return Assessed(found[-1].tier)
     fees = [fee for f in found for fee in f.fees]
     if len(fees) > FEES_PER_COMMIT:
@@ -137,14 +137,14 @@ def _apply(found: Sequence[Evaluation], facts: Facts, ports: Ports) -> Assessed 
     return Assessed(found[-1].tier, told[-1] if told else None, False, kinds, len(fees), changed)
 
 
-def _nothing_to_do(found: Sequence[Evaluation], facts: Facts, ports: Ports) -> bool:
+def _nothing_to_do(found: Sequence[Evaluation], facts: Facts) -> bool:
     """Neither to be done nor to be remembered: so it is on most days for those who are only reminded, or suspended."""
     before, last = facts.state, found[-1]
     if any(f.calls_for_something(before.step) for f in found) or facts.customer.service != before.step or before.asked:
         return False
     if last.state != before and replace(last.state, assessed_on=before.assessed_on) != before:
         return False
-    return before.step != "suspended" or not serving(contracts_of(facts.customer.id, ports), "suspended", last.on)
+    return before.step != "suspended" or not serving(facts.contracts, "suspended", last.on)
 
 
 def _charge_first(fees: Sequence[Fee], customer: Customer, settings: Settings, ports: Ports) -> None:
@@ -161,7 +161,8 @@ def _plan(found: Sequence[Evaluation], fees: Sequence[Fee], facts: Facts, ports:
     told = [e for f in found for e in events_called_for(f, customer, ports)]
     changed = service_event(customer, before.step, replace(last.state, version=before.version), last.on, ports)
     moved = before.step != last.state.step or last.state.step == "suspended"
-    contracts = serving(contracts_of(customer.id, ports), last.state.step, last.on) if moved else []
+    known = facts.contracts or (contracts_of(customer.id, ports) if moved else ())
+    contracts = serving(known, last.state.step, last.on) if moved else []
     posted = post_fees(fees, customer, facts.settings, ports)
     served = replace(last.state, version=before.version)
     happened = (*account_event.of_evaluations(before, found), *account_event.of_service(served, before.step, now))

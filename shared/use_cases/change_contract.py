@@ -12,6 +12,7 @@ from shared.domain.contract import Charge, Contract
 from shared.domain.errors import Stale
 from shared.ports import Conflict, Ports, Save, Unavailable
 from shared.use_cases.contracts import contract_of
+from shared.use_cases.look_again import look_at_contracts
 from shared.use_cases.lookups import CONFLICT_RETRIES
 
 
@@ -59,7 +60,7 @@ def _changed(contract_id: str, change: Callable[[Contract], Contract], ports: Po
         if after == before:
             return before
         try:
-            ports.store.commit(Save(after))
+            ports.store.commit(Save(after), *look_at_contracts(after.customer_id, ports))
         except Conflict:
             continue
         return replace(after, version=before.version + 1)

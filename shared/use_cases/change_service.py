@@ -8,7 +8,7 @@ from datetime import date
 
 from shared.domain import amend
 from shared.domain.collection import CollectionState
-from shared.domain.collection_facts import suspended_by_collections
+from shared.domain.collection_facts import in_service_from, suspended_by_collections
 from shared.domain.contract import Contract
 from shared.domain.customer import Customer, Service
 from shared.domain.errors import DomainError
@@ -51,17 +51,13 @@ def _as_served(contract: Contract, service: Service, on: date) -> Contract | Non
     try:
         if service == "terminated" and status != "ended":
             return amend.ended(contract, max(on, contract.start_date))
-        if service == "suspended" and status == "active" and on >= _in_service_from(contract):
+        if service == "suspended" and status == "active" and on >= in_service_from(contract):
             return amend.suspended(contract, on, by_collections=True)
         if service in ("active", "limited") and suspended_by_collections(contract, on):
             return amend.resumed(contract, on)
     except DomainError:
         return None
     return None
-
-
-def _in_service_from(contract: Contract) -> date:
-    return max(contract.start_date, contract.billing_starts_on)
 
 
 def service_event(

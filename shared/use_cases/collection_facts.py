@@ -44,15 +44,15 @@ def facts_of(
     return Facts(
         customer=customer, its_class=its_class, settings=settings, open=found, state=state,
         settled_on=tuple(local_on(at, customer, settings) if at else None for at in ends),
-        contracts=_contracts(customer, settings, ports) if late or (ahead and found) else (),
+        contracts=_contracts(customer, state, settings, ports) if late or (ahead and found) else (),
         notices_out=_notices_out(customer, state, settings, ports),
         charged=standing(found, ports) if _capped(its_class) else {},
     )  # fmt: skip
 
 
-def _contracts(customer: Customer, settings: Settings, ports: Ports) -> Sequence[Contract]:
-    """Only triggers ask for them."""
-    asked = any(t.actions for t in settings.automations.past_due.triggers)
+def _contracts(customer: Customer, state: CollectionState, settings: Settings, ports: Ports) -> Sequence[Contract]:
+    """Triggers ask for them, and a suspension, which contracts that come into service later are to follow."""
+    asked = state.step == "suspended" or any(t.actions for t in settings.automations.past_due.triggers)
     return contracts_of(customer.id, ports) if asked else ()
 
 

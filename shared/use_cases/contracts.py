@@ -12,6 +12,7 @@ from shared.domain.records import Owner
 from shared.domain.usage import UsageMeter
 from shared.ports import Conflict, Ports, Save, Unavailable
 from shared.use_cases.creating import Created, create
+from shared.use_cases.look_again import contract_came
 from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of
 
 
@@ -22,7 +23,9 @@ def create_contract(contract: Contract, ports: Ports) -> Created[Contract]:
     beside: list[object] = [Owner(contract.id, contract.customer_id)]
     if any(charge.type == "usage" for charge in contract.charges):
         beside.append(UsageMeter(contract.id))
-    return create(dated, ports, *beside, partition=contract.customer_id, sort=contract.id)
+    made = create(dated, ports, *beside, partition=contract.customer_id, sort=contract.id)
+    contract_came(contract.customer_id, ports)
+    return made
 
 
 def rename_contract(contract_id: str, edit: Callable[[Contract], Contract], ports: Ports) -> Contract:
