@@ -80,7 +80,7 @@ def read_for_charge(invoice_id: str, run: PaymentRun | None, ports: Ports) -> Re
     return Read(invoice, customer_of(ports, invoice.customer_id), settings_of(ports), gate, ports.clock.now())
 
 
-def _why_left_alone(read: Read, run: PaymentRun, again: bool, ports: Ports) -> SkipReason | None:
+def why_left_alone(read: Read, run: PaymentRun, again: bool, ports: Ports) -> SkipReason | None:
     """What keeps a payment run from charging the invoice, besides the customer's rules. `again`: it goes on at once."""
     invoice, customer = read.invoice, read.customer
     on = local_on(run.occurred_at, customer, read.settings)
@@ -155,7 +155,7 @@ def _charge_once(
 def _choose(read: Read, run: PaymentRun, again: bool, ports: Ports) -> Choice:
     """Who pays in a run, or why nobody does. What is to be retried, or has left autopay, a new method may pay first."""
     invoice, on = read.invoice, local_on(run.occurred_at, read.customer, read.settings)
-    reason = _why_left_alone(read, run, again, ports)
+    reason = why_left_alone(read, run, again, ports)
     declined = invoice.next_attempt_on is not None or invoice.autopay_ended
     if declined and not again and reason in (None, "retry_scheduled", "attempts_exhausted"):
         new = choose_new(invoice, ports, on)

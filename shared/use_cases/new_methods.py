@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
+from shared.domain.autopay import AutopayList
 from shared.domain.invoice import Invoice
+from shared.domain.payment import PaymentMethod
 from shared.ports import Ports
 from shared.use_cases.autopay_rules import Choice, choose_payer, saved_list
 from shared.use_cases.payment_methods import methods_of
@@ -17,16 +20,17 @@ def choose_new(invoice: Invoice, ports: Ports, on: date) -> Choice | None:
     A method is new if it came after the last attempt, or if the rules were changed since and name one that was never
     tried. Once it has been tried it is not new any more. What was refunded stays outside autopay.
     """
-    if invoice.refunded_minor or not _other_than_at_posting(invoice, ports):
+    if invoice.refunded_minor:
+        return None
+    listed, methods = saved_list(invoice.customer_id, ports), methods_of(invoice.customer_id, ports)
+    if not other_than_at_posting(invoice, listed, methods):
         return None
     tried = [a for a in attempts_of(invoice, ports) if a.status != "failed"]
     if not tried:
         return None
     since, before = tried[-1].at, {a.payment_method_id or "" for a in tried}
-    listed = saved_list(invoice.customer_id, ports)
     changed = listed is not None and listed.changed_at is not None and listed.changed_at >= since
     if not changed:
-        methods = methods_of(invoice.customer_id, ports)
         before |= {m.id for m in methods if m.created_at is None or m.created_at < since}
         if all(m.id in before for m in methods):
             return None
@@ -34,12 +38,11 @@ def choose_new(invoice: Invoice, ports: Ports, on: date) -> Choice | None:
     return choice if choice.method is not None else None
 
 
-def _other_than_at_posting(invoice: Invoice, ports: Ports) -> bool:
+def other_than_at_posting(invoice: Invoice, listed: AutopayList | None, methods: Sequence[PaymentMethod]) -> bool:
     """Whether a method came, or the rules were changed, since the invoice was posted, so before any attempt on it."""
     if invoice.posted_at is None:
         return True
-    listed = saved_list(invoice.customer_id, ports)
     if listed is not None and listed.changed_at is not None and listed.changed_at >= invoice.posted_at:
         return True
-    came = (m.created_at for m in methods_of(invoice.customer_id, ports))
+    came = (m.created_at for m in methods)
     return any(at is not None and at >= invoice.posted_at for at in came)

@@ -39,11 +39,13 @@ from shared.use_cases.notices import hint
 from shared.use_cases.outbox import announce
 from shared.use_cases.plan_bill_runs import scheduled_bill_run_id
 from shared.use_cases.run_events import run_event
+from shared.use_cases.sift_invoices import sift
 from shared.use_cases.webhook_endpoints import heard
 
 OCCURRENCES_MAX = 31  # missed occurrences taken up by one tick
 BILL_RUNS_WAITED_FOR_MAX = 1_000  # occurrences of the bill run within the limit of patience
 CHUNK_INVOICES = 10  # gateway calls per message
+SIFTED_INVOICES = 100  # looked at per message, of those that earlier runs left unpaid
 ROUNDS = RETRIES, NEW = (0, 1)  # what was tried before is all taken before anything new
 SELECT_PAGES = 40  # index pages per message
 AUTOMATIC = AutoCharge()  # stands in where a class does not charge automatically: considered when due, then skipped
@@ -219,34 +221,45 @@ def _select_page(run: PaymentRun, settings: Settings, ports: Ports) -> None:
     place, _, after = (run.cursor or "0|").partition("|")
     number, first_of_cards = int(place), SHARDS if run.customer_ids is None else len(run.customer_ids)
     chunks: list[Chunk] = []
+    numbers = 0
     notices: list[Notice] = []
     if number < first_of_cards:
         shard, prefix = _place(run, number)
         page = ports.store.find(p.INVOICES_OPEN, shard, prefix=prefix, after=after or None)
-        chunks = _chunks(list(_considered(page.items, run, settings, ports)), run)
+        chunks, numbers = _chunks(list(_considered(page.items, run, settings, ports)), run)
     else:
         cards = expiring_page(number - first_of_cards, run.as_of, after or None, ports)
         page, notices = cards, card_notices(cards.items, run, settings, ports)
     places = first_of_cards + (CARD_PLACES if run.scheduled_for is not None else 0)
     following = f"{number + 1}|" if number + 1 < places else None
     cursor = f"{place}|{page.cursor}" if page.cursor else following
-    moved = replace(run, cursor=cursor, chunks=run.chunks + len(chunks))
+    moved = replace(run, cursor=cursor, chunks=run.chunks + numbers)
     ports.store.commit(Save(moved), *map(Save, chunks), *map(Save, notices))
     hint(ports, *(n.id for n in notices))
 
 
-def _chunks(considered: Sequence[Invoice], run: PaymentRun) -> list[Chunk]:
-    """Invoices that were tried before make chunks of the first round, all others of the second."""
-    parts: list[tuple[int, tuple[str, ...]]] = []
+def _chunks(considered: Sequence[tuple[Invoice, bool]], run: PaymentRun) -> tuple[list[Chunk], int]:
+    """Invoices that were tried before make chunks of the first round, all others of the second. How many numbers they
+    take: what is to be sifted has some left for the chunks that it becomes.
+    """
+    chunks: list[Chunk] = []
+    numbers = 0
     for round in ROUNDS:
-        ids = tuple(i.id for i in considered if (RETRIES if _tried(i) else NEW) == round)
-        parts += [(round, ids[at : at + CHUNK_INVOICES]) for at in range(0, len(ids), CHUNK_INVOICES)]
-    return [Chunk(run.id, "charge", run.chunks + n, ids, round=round) for n, (round, ids) in enumerate(parts)]
+        for fresh in (True, False):
+            ids = tuple(i.id for i, is_fresh in considered if _round(i) == round and is_fresh == fresh)
+            for part in _cut(ids, CHUNK_INVOICES if fresh else SIFTED_INVOICES):
+                chunks.append(Chunk(run.id, "charge", run.chunks + numbers, part, round=round))
+                numbers += 1 + (len(_cut(part, CHUNK_INVOICES)) if len(part) > CHUNK_INVOICES else 0)
+    return chunks, numbers
 
 
-def _tried(invoice: Invoice) -> bool:
+def _cut(ids: Sequence[str], size: int) -> list[tuple[str, ...]]:
+    return [tuple(ids[at : at + size]) for at in range(0, len(ids), size)]
+
+
+def _round(invoice: Invoice) -> int:
     """A retry may be due, or possible because there is a new card."""
-    return invoice.next_attempt_on is not None or invoice.autopay_ended
+    return RETRIES if invoice.next_attempt_on is not None or invoice.autopay_ended else NEW
 
 
 def _place(run: PaymentRun, number: int) -> tuple[str, str]:
@@ -257,8 +270,12 @@ def _place(run: PaymentRun, number: int) -> tuple[str, str]:
     return str(shard_of(customer_id)), f"{customer_id}#"
 
 
-def _considered(found: Sequence[p.Entry], run: PaymentRun, settings: Settings, ports: Ports) -> Iterator[Invoice]:
-    """The open invoices of a page whose collection date has come on their customer's date."""
+def _considered(
+    found: Sequence[p.Entry], run: PaymentRun, settings: Settings, ports: Ports
+) -> Iterator[tuple[Invoice, bool]]:
+    """The open invoices of a page whose collection date has come on their customer's date, and whether it, or the day
+    of a retry, came on that very day: if not, an earlier run left it unpaid.
+    """
     owners = sorted({e.at.split("#")[0] for e in found})
     customers = {c.id: c for c in ports.store.get_many(Customer, [(i, "") for i in owners])}
     class_ids = sorted({c.class_id for c in customers.values()})
@@ -268,15 +285,20 @@ def _considered(found: Sequence[p.Entry], run: PaymentRun, settings: Settings, p
         if customer is None or not invoice.collectable():
             continue
         its_class = classes.get(customer.class_id, DEFAULT_CLASS)
-        if collection_due(invoice, its_class, local_on(run.occurred_at, customer, settings)):
-            yield invoice
+        on, due_on = local_on(run.occurred_at, customer, settings), _collected_on(invoice, its_class)
+        retry_due = invoice.next_attempt_on is not None and invoice.next_attempt_on <= on
+        if retry_due or due_on <= on:
+            yield invoice, retry_due or due_on == on
 
 
 def collection_due(invoice: Invoice, its_class: CustomerClass, on: date) -> bool:
     """Whether the collection date, or the day of a retry, has come on the customer's local date."""
-    rule = its_class.policy(invoice.type).auto_charge or AUTOMATIC
     retry_due = invoice.next_attempt_on is not None and invoice.next_attempt_on <= on
-    return retry_due or collection_date(invoice, rule) <= on
+    return retry_due or _collected_on(invoice, its_class) <= on
+
+
+def _collected_on(invoice: Invoice, its_class: CustomerClass) -> date:
+    return collection_date(invoice, its_class.policy(invoice.type).auto_charge or AUTOMATIC)
 
 
 def _hand_out(run: PaymentRun, ports: Ports, pages: int) -> None:
@@ -317,6 +339,8 @@ def charge_chunk(run_id: str, number: int, ports: Ports) -> tuple[Outcome, ...] 
     (chunk,) = found
     ports = replace(ports, gate=f"{run_id}{number}")
     ahead_of_charges(chunk.subjects, ports)
+    if len(chunk.subjects) > CHUNK_INVOICES:
+        return _sift_chunk(chunk, run, ports)
     owners = {i.id: i.customer_id for i in ports.store.get_many(Invoice, [(i, "") for i in chunk.subjects])}
     outcomes = tuple(
         ports.abreast.each(lambda i, own: _charge_one(i, run, own), chunk.subjects, ports, lane=owners.get)
@@ -325,6 +349,23 @@ def charge_chunk(run_id: str, number: int, ports: Ports) -> tuple[Outcome, ...] 
         ports.store.commit(Remove(chunk), Save(replace(chunk, done=True, version=0, outcomes=outcomes)))
     except Conflict:
         return None  # another delivery of the same message was faster
+    _go_on(run, chunk, ports)
+    return outcomes
+
+
+def _sift_chunk(chunk: Chunk, run: PaymentRun, ports: Ports) -> tuple[Outcome, ...] | None:
+    """Write down what is skipped, and make chunks of what may be charged; None if that was done before."""
+    skipped, left = sift(chunk.subjects, run, ports)
+    outcomes, first = tuple(skipped), chunk.number + 1
+    parts = [
+        replace(chunk, number=first + n, subjects=ids, version=0) for n, ids in enumerate(_cut(left, CHUNK_INVOICES))
+    ]
+    done = replace(chunk, done=True, version=0, outcomes=outcomes)
+    try:
+        ports.store.commit(Remove(chunk), Save(done), *map(Save, parts))
+    except Conflict:
+        return None
+    ports.queue.send("charge", [ChargeInvoices(run_id=run.id, chunk=part.number).body() for part in parts])
     _go_on(run, chunk, ports)
     return outcomes
 
