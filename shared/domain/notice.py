@@ -48,6 +48,11 @@ class Notice:
     through_at: datetime | None = None
     version: int = 0
 
+    @property
+    def unclaimed(self) -> bool:
+        """Whether it is still to be sent, and nobody has begun to."""
+        return self.status == "pending" and self.claimed_at is None
+
 
 def notice_id(customer_id: str, kind: str, subject_id: str, episode: str = "") -> str:
     return derive_id("ntc_", customer_id, kind, subject_id, episode)

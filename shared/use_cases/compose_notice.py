@@ -52,7 +52,7 @@ class NotReady:
 @dataclass(frozen=True, slots=True)
 class Composed:
     """`about` are invoices that must not change between this and the claim: nobody is chased after paying, or mailed
-    an invoice that has been voided.
+    an invoice that has been voided (which its own notice mostly tells by itself, see send_notice).
 
     `link` is the pay link that the mail carries, to be stored with the claim; `unsubscribe_url` is behind it.
     """

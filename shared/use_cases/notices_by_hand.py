@@ -53,7 +53,7 @@ def _hinted(notice: Notice, ports: Ports) -> Notice:
 
 def _by_hand(invoice: Invoice, first: Notice | None, asked: str, ports: Ports) -> Notice:
     """The invoice's own notice if it has not gone yet, otherwise a further one of an episode of its own."""
-    if first is not None and first.status == "pending" and first.claimed_at is None:
+    if first is not None and first.unclaimed:
         return replace(first, by_hand=True, retry_at=None, asked=asked)
     episode = "" if first is None else asked
     return Notice(

@@ -84,8 +84,14 @@ def _send(notice: Notice, ports: Ports) -> Sending:
         to=customer.email, retry_at=None,
     )  # fmt: skip
     link = [Save(composed.link)] if composed.link is not None else []
-    ports.store.commit(Save(claimed), Check(customer), Check(gate), *link, *map(Check, composed.about))
+    about = () if _stopped_by_void(notice) else composed.about
+    ports.store.commit(Save(claimed), Check(customer), Check(gate), *link, *map(Check, about))
     return _hand_over(replace(claimed, version=notice.version + 1), composed, settings, ports)
+
+
+def _stopped_by_void(notice: Notice) -> bool:
+    """Whether voiding its invoice changes the notice itself, so that the claim need not check the invoice too."""
+    return notice.kind == "invoice" and not notice.episode and notice.unclaimed
 
 
 def _hand_over(notice: Notice, composed: Composed, settings: Settings, ports: Ports) -> Sending:

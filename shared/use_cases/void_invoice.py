@@ -7,6 +7,7 @@ from dataclasses import replace
 from shared.domain.errors import Refused
 from shared.domain.ids import derive_id
 from shared.domain.invoice import Invoice
+from shared.domain.notice import Notice, notice_id
 from shared.domain.payment import CreditBalance
 from shared.domain.task import Task
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
@@ -36,8 +37,9 @@ def void_invoice(invoice_id: str, ports: Ports) -> Invoice:
                 "too_old", f"what invoice {invoice.number} billed is too long ago; issue a credit memo instead"
             )
         events = invoice_events("invoice.voided", [void], ports)
+        ended = [Save(void), *_mail_stopped(invoice, ports), *_credit_taken_back(invoice, ports), *map(Save, events)]
         try:
-            release(contracts, invoice.id, [Save(void), *_credit_taken_back(invoice, ports), *map(Save, events)], ports)
+            release(contracts, invoice.id, ended, ports)
         except Conflict:
             continue
         announce(ports, *(e.id for e in events))
@@ -61,6 +63,14 @@ def _void_fees(invoice: Invoice, ports: Ports) -> None:
                 ports.store.commit(Save(replace(task, customer_id=fee.customer_id)))
             except Conflict:
                 pass  # asked before
+
+
+def _mail_stopped(invoice: Invoice, ports: Ports) -> list[Change]:
+    """Its own mail, while nobody has claimed it: who does so at this moment finds it changed. See send_notice."""
+    notice = ports.store.get(Notice, notice_id(invoice.customer_id, "invoice", invoice.id))
+    if notice is None or not notice.unclaimed:
+        return []
+    return [Save(replace(notice, status="suppressed", reason="not_posted"))]
 
 
 def _credit_taken_back(invoice: Invoice, ports: Ports) -> list[Change]:

@@ -215,8 +215,25 @@ def test_who_pays_before_the_claim_is_not_chased_however_close_it_comes(stage):
 def test_an_invoice_voided_before_the_claim_is_not_mailed_however_close_it_comes(stage):
     id = invoice_notice(stage)
     store = Meddling(stage.store, 1, lambda: void_invoice(notice(stage, id).subject_id, stage.ports))
+    assert send_notice(id, replace(stage.ports, store=store)) == "done"
+    assert (notice(stage, id).status, notice(stage, id).reason) == ("suppressed", "not_posted")
+    assert stage.mailer.accepted == []
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["after its sender died", "of another mail, asked for by hand"])
+def test_an_invoice_voided_before_a_later_claim_is_not_mailed_either(stage, again):
+    id = invoice_notice(stage)
+    invoice_id = notice(stage, id).subject_id
+    if again:
+        send_notice(id, stage.ports)
+        id = send_invoice(invoice_id, stage.ports).id
+    else:
+        left_behind(stage, id, LEFT_BEHIND[0])
+        stage.advance(seconds=CLAIM_STALE.total_seconds())
+    mailed = len(stage.mailer.accepted)
+    store = Meddling(stage.store, 1, lambda: void_invoice(invoice_id, stage.ports))
     assert send_notice(id, replace(stage.ports, store=store)) == "suppressed"
-    assert (notice(stage, id).reason, stage.mailer.accepted) == ("not_posted", [])
+    assert (notice(stage, id).reason, len(stage.mailer.accepted)) == ("not_posted", mailed)
 
 
 def test_two_senders_send_one_mail(stage):

@@ -36,6 +36,7 @@ from shared.use_cases import (
     send_notice,
     settle_payment,
     sweep_notices,
+    void_invoice,
 )
 
 
@@ -226,8 +227,7 @@ def a_table_that_no_role_allows(patch):
 
 
 def a_void_invoice_still_mailed(patch):
-    said = compose_notice._said
-    patch.setattr(compose_notice, "_said", lambda *args, about=(), **options: said(*args, **options))
+    patch.setattr(void_invoice, "_mail_stopped", lambda invoice, ports: [])
 
 
 # ---- races that are lost -----------------------------------------------------------------------------------------
