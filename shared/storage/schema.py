@@ -14,7 +14,7 @@ from shared.domain.account_event import AccountEvent
 from shared.domain.account_summary import SummaryMark, SummarySchedule, summarized_with
 from shared.domain.audit import AuditEntry, AuditHead, seq_key
 from shared.domain.autopay import AutopayList
-from shared.domain.card import CardUse
+from shared.domain.card import CardTries, CardUse
 from shared.domain.collection import CollectionState
 from shared.domain.console_session import ConsoleSession
 from shared.domain.contract import Contract
@@ -125,6 +125,7 @@ KINDS: tuple[Kind, ...] = (
         IndexRule(ports.CARDS_EXPIRING, lambda e: _shard(e.customer_id),
                   lambda e: f"{e.exp_year:04d}-{e.exp_month:02d}#{e.customer_id}#{e.id}"),
     )),
+    Kind(CardTries, "accounts", "tries", lambda e: e.customer_id),
     Kind(CardUse, "accounts", "card#", lambda e: e.customer_id, lambda e: e.token),
     Kind(AutopayList, "accounts", "autopay", lambda e: e.customer_id),
     Kind(CreditBalance, "accounts", "credit#", lambda e: e.customer_id, lambda e: e.currency, indexes=(

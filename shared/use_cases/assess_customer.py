@@ -22,6 +22,7 @@ from shared.domain.settings import Settings
 from shared.domain.task import Task
 from shared.domain.values import dataclass
 from shared.ports import COMMIT_MAX, Change, Check, Conflict, Ports, Save, Unavailable
+from shared.use_cases.card_tries import customer_charged_otherwise
 from shared.use_cases.change_service import contracts_of, service_event, serving, with_service
 from shared.use_cases.collection_actions import (
     answered,
@@ -123,7 +124,7 @@ def _apply(found: Sequence[Evaluation], facts: Facts, ports: Ports) -> Assessed 
         _charge_first(fees[:FEES_PER_COMMIT], facts.customer, facts.settings, ports)
         return None
     plan = _plan(found, fees, facts, ports)
-    ahead, changes = _changes(plan, facts)
+    ahead, changes = _changes(plan, facts, ports)
     for chunk in batched(ahead, AHEAD_PER_COMMIT):
         ports.store.commit(*map(Save, chunk), Check(facts.customer))
     if changes:
@@ -181,7 +182,7 @@ def _new(kind: type[N], called_for: Iterable[N], ports: Ports) -> list[N]:
     return [entity for id, entity in wanted.items() if id not in there]
 
 
-def _changes(plan: _Plan, facts: Facts) -> tuple[list[Notice | Task | OutboxEvent], list[Change]]:
+def _changes(plan: _Plan, facts: Facts, ports: Ports) -> tuple[list[Notice | Task | OutboxEvent], list[Change]]:
     """What goes ahead of the transaction because it holds no more, and the transaction.
 
     Nothing if there is nothing to remember: evaluating an earlier day after this one would find nothing either.
@@ -195,6 +196,7 @@ def _changes(plan: _Plan, facts: Facts) -> tuple[list[Notice | Task | OutboxEven
     about = Save(plan.customer) if plan.customer != customer else Check(customer)
     others: list[Change] = [Save(plan.state), *([about] if done else []), *_owed(plan, facts)]
     others += map(Save, (*plan.contracts, *plan.happened))
+    others += customer_charged_otherwise(customer, plan.customer, ports)
     room = COMMIT_MAX - len(others) - len(plan.fees.changes)
     surplus = max(len(made) - room, 0)
     return made[:surplus], [*others, *map(Save, made[surplus:]), *plan.fees.changes]

@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 from shared.contracts.messages import RetryCharge
 from shared.domain.autopay import RULES_MAX
-from shared.domain.card import CardUse
+from shared.domain.card import CardTries
 from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.errors import Refused
@@ -22,6 +22,7 @@ from shared.domain.settings import Settings, SettingsGate
 from shared.domain.values import dataclass
 from shared.ports import Change, Check, Conflict, Ports, Save, Unavailable
 from shared.use_cases.autopay_rules import Choice, SkipReason, choose_by_hand, choose_payer
+from shared.use_cases.card_tries import tries_of, with_card
 from shared.use_cases.lookups import (
     CONFLICT_RETRIES,
     class_of,
@@ -32,7 +33,7 @@ from shared.use_cases.lookups import (
     settings_of,
 )
 from shared.use_cases.new_methods import choose_new
-from shared.use_cases.settle_payment import attempts_of, card_use, settle
+from shared.use_cases.settle_payment import attempts_of, settle
 
 FAILED_RETRY_SECONDS = (60, 300, 900)  # how long a call that the gateway did not process waits for the next try
 
@@ -63,9 +64,13 @@ def why_not_chargeable(invoice: Invoice, customer: Customer, on: date) -> SkipRe
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a charge depends on, as it was read: the claim fails if any of it changed since."""
+    """What a charge depends on, as it was read: the claim fails if any of it changed since.
+
+    The customer by way of `tries`, which were read before him and are changed by what forbids to charge him.
+    """
 
     invoice: Invoice
+    tries: CardTries
     customer: Customer
     settings: Settings
     gate: SettingsGate | None  # of scheduled runs, which stop when the payment run is switched off
@@ -77,7 +82,9 @@ def read_for_charge(invoice_id: str, run: PaymentRun | None, ports: Ports) -> Re
     scheduled = run is not None and run.scheduled_for is not None
     gate = gate_of(ports, invoice_id) if scheduled else None  # before the settings
     invoice = invoice_of(ports, invoice_id)
-    return Read(invoice, customer_of(ports, invoice.customer_id), settings_of(ports), gate, ports.clock.now())
+    tries = tries_of(invoice.customer_id, ports)  # before the customer
+    customer = customer_of(ports, invoice.customer_id)
+    return Read(invoice, tries, customer, settings_of(ports), gate, ports.clock.now())
 
 
 def why_left_alone(read: Read, run: PaymentRun, again: bool, ports: Ports) -> SkipReason | None:
@@ -141,11 +148,11 @@ def _charge_once(
             choice = _choose(read, run, again, ports)
         if choice.method is None:
             return ChargeResult(skipped=choice.skipped)
-        use = card_use(read.customer.id, choice.method.token, ports)
-        if use.at_limit(read.now, read.settings.retries.max_attempts_per_card_30_days):
+        tries = with_card(read.tries, choice.method.token, ports)
+        if tries.at_limit(choice.method.token, read.now, read.settings.retries.max_attempts_per_card_30_days):
             return ChargeResult(skipped="card_limit")
         try:
-            attempt = open_attempt(read, choice.method, use, choice, run, ports)
+            attempt = open_attempt(read, choice.method, tries, choice, run, ports)
         except Conflict:
             continue
         return ChargeResult(settle(attempt, ports.gateway.charge(attempt), ports))
@@ -175,10 +182,13 @@ def _spent(invoice: Invoice, run: PaymentRun, ports: Ports) -> frozenset[str]:
 
 
 def open_attempt(
-    read: Read, method: PaymentMethod, use: CardUse, choice: Choice, run: PaymentRun | None, ports: Ports,
+    read: Read, method: PaymentMethod, tries: CardTries, choice: Choice, run: PaymentRun | None, ports: Ports,
     submission_id: str | None = None,
 ) -> Payment:  # fmt: skip
-    """Store the attempt, lock the invoice with it and count it, provided that everything is as it was read."""
+    """Store the attempt, lock the invoice with it and count it, provided that everything is as it was read.
+
+    `tries` are what was read, with the card's: they have changed if the customer was put on hold, or the card removed.
+    """
     invoice, ordinal = read.invoice, read.invoice.attempts + 1
     attempt = Payment(
         id=attempt_id(invoice.id, ordinal), customer_id=invoice.customer_id, currency=invoice.currency, method="card",
@@ -188,9 +198,9 @@ def open_attempt(
         next_check_at=next_check(0, read.now), rule_id=choice.rule_id, ignored_rule_ids=choice.ignored,
         falls_through=choice.falls_through,
     )  # fmt: skip
-    guards: list[Change] = [Check(read.customer), Check(method), *([Check(read.gate)] if read.gate else [])]
-    counted = use.tried(read.now, ports.ids.new(""))
-    ports.store.commit(Save(attempt), Save(invoice.attempt_opened(attempt.id)), Save(counted), *guards)
+    gate: list[Change] = [Check(read.gate)] if read.gate else []
+    counted = tries.tried(method.token, read.now, ports.ids.new(""))
+    ports.store.commit(Save(attempt), Save(invoice.attempt_opened(attempt.id)), Save(counted), *gate)
     return replace(attempt, version=1)
 
 

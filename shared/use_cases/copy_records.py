@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from shared import ports as p
 from shared.domain.account_summary import SummaryMark, SummarySchedule
 from shared.domain.autopay import AutopayList
-from shared.domain.card import CardUse
+from shared.domain.card import CardTries, CardUse
 from shared.domain.collection import CollectionState
 from shared.domain.contract import Contract
 from shared.domain.customer import Customer
@@ -37,7 +37,7 @@ PAGES_MAX: Final = 10_000  # of one list
 READINGS_MAX: Final = 5  # until two in a row are the same
 OF_ALL: Final = ((CustomerClass, "classes"), (StoredTemplate, "templates"), (Watermark, "watermarks"))
 OF_CUSTOMER: Final[tuple[type[Any], ...]] = (Contract, PaymentMethod, CardUse, CreditBalance)
-ONE_PER_CUSTOMER: Final[tuple[type[Any], ...]] = (AutopayList, CollectionState, SummaryMark)
+ONE_PER_CUSTOMER: Final[tuple[type[Any], ...]] = (AutopayList, CardTries, CollectionState, SummaryMark)
 
 
 @dataclass(slots=True)

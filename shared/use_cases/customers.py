@@ -10,6 +10,7 @@ from shared.domain.customer import Customer
 from shared.domain.errors import Invalid, NotFound, Refused
 from shared.domain.records import Owner, external_key
 from shared.ports import Change, Conflict, Ports, Remove, Save, Unavailable
+from shared.use_cases.card_tries import customer_charged_otherwise
 from shared.use_cases.creating import Created, create
 from shared.use_cases.look_again import look_again
 from shared.use_cases.lookups import CONFLICT_RETRIES, class_of, customer_of, settings_of, today
@@ -47,6 +48,7 @@ def change_customer(customer_id: str, edit: Edit, ports: Ports) -> Customer:
         again = look_again(customer_id, ports) if _collected_otherwise(before, after) else []
         try:
             happened = account_event.of_customer(before, after, ports.clock.now())
+            again += customer_charged_otherwise(before, after, ports)
             ports.store.commit(Save(after), *again, *_renamed(before, after, ports), *map(Save, happened))
         except Conflict:
             continue

@@ -12,6 +12,7 @@ from shared.domain.customer import Customer, Switches
 from shared.domain.errors import Refused
 from shared.domain.notice import Notice
 from shared.ports import COMMIT_MAX, Change, Conflict, Ports, Remove, Save, Unavailable
+from shared.use_cases.card_tries import attempts_kept_off
 from shared.use_cases.customers import name_freed
 from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, entries
 from shared.use_cases.payment_methods import methods_of
@@ -49,7 +50,8 @@ def _erased(customer: Customer, ports: Ports) -> Customer:
         pauses=(), automations=Switches(), account_summary_schedule=None, email_problem=None,
         pay_epoch=customer.pay_epoch + 1, erased_at=ports.clock.now(),
     )  # fmt: skip
-    ports.store.commit(Save(erased), *name_freed(customer, ports))
+    kept_off = attempts_kept_off(customer.id, ports)
+    ports.store.commit(Save(erased), *name_freed(customer, ports), *kept_off)
     return replace(erased, version=customer.version + 1)
 
 
@@ -58,7 +60,7 @@ def _methods_forgotten(customer_id: str, ports: Ports, forget: Callable[[str], N
     methods = methods_of(customer_id, ports)
     changes: list[Change] = [*map(Remove, methods), *([Remove(autopay)] if autopay is not None else [])]
     if changes:
-        ports.store.commit(*changes)
+        ports.store.commit(*changes, *attempts_kept_off(customer_id, ports))
     for method in methods:
         forget(method.id)
 

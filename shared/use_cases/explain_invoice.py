@@ -20,10 +20,11 @@ from shared.domain.values import dataclass
 from shared.ports import Ports
 from shared.use_cases.accounts import Account, account_of
 from shared.use_cases.autopay_rules import Choice, choose_payer
+from shared.use_cases.card_tries import tries_of, with_card
 from shared.use_cases.charge_invoice import why_not_chargeable
 from shared.use_cases.lookups import class_of, customer_of, invoice_of, open_invoices, settings_of, today
 from shared.use_cases.new_methods import choose_new
-from shared.use_cases.settle_payment import attempts_of, card_use
+from shared.use_cases.settle_payment import attempts_of
 
 PAST_DUE_KINDS = ("past_due_3", "past_due_2", "past_due_1")  # the most severe first
 
@@ -161,8 +162,9 @@ def _retried(on: date, facts: _Facts, ports: Ports) -> Step:
 def _charged(choice: Choice, facts: _Facts, ports: Ports) -> Step:
     if choice.method is None:
         return Step(False, choice.skipped)
-    use = card_use(facts.customer.id, choice.method.token, ports)
-    if use.at_limit(facts.now, facts.settings.retries.max_attempts_per_card_30_days):
+    token = choice.method.token
+    tries = with_card(tries_of(facts.customer.id, ports), token, ports)
+    if tries.at_limit(token, facts.now, facts.settings.retries.max_attempts_per_card_30_days):
         return Step(False, "card_limit")
     step = _next_payment_run(facts)
     return replace(step, reason="gateway_failed") if _not_processed(facts.invoice, ports) else step

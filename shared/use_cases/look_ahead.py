@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from shared.domain.autopay import AutopayList
-from shared.domain.card import CardUse
+from shared.domain.card import CardTries, CardUse
 from shared.domain.contract import Contract
 from shared.domain.customer import Customer
 from shared.domain.ids import shard_of
@@ -81,13 +81,14 @@ def ahead_of_documents(invoice_ids: Sequence[str], ports: Ports) -> None:
 
 
 def ahead_of_charges(invoice_ids: Sequence[str], ports: Ports) -> None:
-    """For charging these invoices by their customers' rules."""
+    """For charging these invoices by their customers' rules. Tries are read before the customers that they guard."""
     store = ports.store
     if not isinstance(store, LooksAhead):
         return
     store.ahead([*_gates(invoice_ids, ports), *_each(Invoice, invoice_ids)])
     invoices = store.get_many(Invoice, [(id, "") for id in invoice_ids])
     owners = list(dict.fromkeys(i.customer_id for i in invoices))
+    store.ahead(_each(CardTries, owners))
     attempts = _each(Payment, (attempt_id(i.id, i.attempts) for i in invoices if i.attempts))
     of_owners = (key for kind in (Customer, AutopayList) for key in _each(kind, owners))
     store.ahead([SETTINGS, *of_owners, *attempts])
@@ -98,8 +99,11 @@ def ahead_of_charges(invoice_ids: Sequence[str], ports: Ports) -> None:
         named = (str(v) for r in listed.rules for c in r.criteria if c.type == "contract" for v in c.values)
         keys += _each_in(listed.customer_id, Contract, named)
     store.ahead([*keys, *((PaymentMethod, *method) for method in methods)])
+    tries = {t.customer_id: t for t in _those(CardTries, owners, ports)}
     cards = store.get_many(PaymentMethod, methods)
-    store.ahead([(CardUse, card.customer_id, card.token) for card in cards])
+    now = ports.clock.now()
+    unknown = (c for c in cards if c.customer_id not in tries or not tries[c.customer_id].knows(c.token, now))
+    store.ahead([(CardUse, card.customer_id, card.token) for card in unknown])
 
 
 def _those(kind: type[E], owners: Iterable[str], ports: Ports) -> list[E]:

@@ -22,9 +22,10 @@ from shared.domain.payment import Payment, PaymentMethod
 from shared.domain.values import dataclass
 from shared.ports import Check, Conflict, Ports, Save, Unavailable
 from shared.use_cases.autopay_rules import Choice
+from shared.use_cases.card_tries import with_card
 from shared.use_cases.charge_invoice import open_attempt, read_for_charge
 from shared.use_cases.lookups import CONFLICT_RETRIES
-from shared.use_cases.settle_payment import attempts_of, card_use, settle
+from shared.use_cases.settle_payment import attempts_of, settle
 from shared.use_cases.submissions import submission_id
 
 INVOICES_MAX = 100  # in one submission
@@ -135,11 +136,11 @@ def _charge(asked: Asked, submission: Submission, ports: Ports) -> Reason | None
         method = ports.store.get(PaymentMethod, submission.customer_id, submission.payment_method_id)
         if method is None:
             return "method_removed"
-        use = card_use(submission.customer_id, method.token, ports)
-        if use.at_limit(read.now, read.settings.retries.max_attempts_per_card_30_days):
+        tries = with_card(read.tries, method.token, ports)
+        if tries.at_limit(method.token, read.now, read.settings.retries.max_attempts_per_card_30_days):
             return "card_limit"
         try:
-            attempt = open_attempt(read, method, use, Choice(method), None, ports, submission.id)
+            attempt = open_attempt(read, method, tries, Choice(method), None, ports, submission.id)
         except Conflict:
             continue
         settle(attempt, ports.gateway.charge(attempt), ports)

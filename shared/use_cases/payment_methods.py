@@ -9,6 +9,7 @@ from shared.domain.errors import NotFound, Refused
 from shared.domain.payment import PaymentMethod
 from shared.domain.records import Owner
 from shared.ports import Conflict, Ports, Remove, Unavailable
+from shared.use_cases.card_tries import attempts_kept_off, begin_tries
 from shared.use_cases.creating import Created, create
 from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of
 
@@ -19,6 +20,7 @@ def add_method(method: PaymentMethod, ports: Ports) -> Created[PaymentMethod]:
     """Keep a gateway token for a customer; its id is unique among all customers'."""
     customer_of(ports, method.customer_id)
     check_room(methods_of(method.customer_id, ports))
+    begin_tries(method.customer_id, ports)
     dated = replace(method, created_at=ports.clock.now())
     owner = Owner(method.id, method.customer_id)
     return create(dated, ports, owner, partition=method.customer_id, sort=method.id)
@@ -34,7 +36,7 @@ def remove_method(method_id: str, ports: Ports) -> PaymentMethod:
     for _ in range(CONFLICT_RETRIES):
         method = method_of(method_id, ports)
         try:
-            ports.store.commit(Remove(method))
+            ports.store.commit(Remove(method), *attempts_kept_off(method.customer_id, ports))
         except Conflict:
             continue
         return method

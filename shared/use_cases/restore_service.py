@@ -13,6 +13,7 @@ from shared.domain.errors import Refused
 from shared.domain.past_due import evaluate, overdue
 from shared.domain.service_steps import lifted, reached
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
+from shared.use_cases.card_tries import customer_charged_otherwise
 from shared.use_cases.change_service import contracts_of, service_event, serving, with_service
 from shared.use_cases.collection_actions import answered
 from shared.use_cases.collection_facts import facts_of, state_of
@@ -93,6 +94,7 @@ def _commit(
     served = with_service(customer, after.step)
     changes: list[Change] = [Save(after), *map(Save, changed), *map(Save, answered(before, after, ports))]
     changes += [Save(served)] if served != customer else []
+    changes += customer_charged_otherwise(customer, served, ports)
     changes += map(Save, account_event.of_service(after, before.step, ports.clock.now()))
     ports.store.commit(*changes, *([Save(event)] if event else []))
     announce(ports, *([event.id] if event else []))

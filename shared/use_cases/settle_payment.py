@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 
-from shared.domain.card import CardUse
 from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.errors import NotFound
@@ -16,6 +15,7 @@ from shared.domain.retry import ASK_A_PERSON_AFTER, RETRY_STALE, next_attempt, n
 from shared.domain.settings import Settings
 from shared.domain.task import Task
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
+from shared.use_cases.card_tries import tries_of, with_card
 from shared.use_cases.lookups import CONFLICT_RETRIES, class_of, customer_of, invoice_of, local_on, settings_of
 from shared.use_cases.money_events import payment_events
 from shared.use_cases.notices import hint, payment_notice
@@ -73,8 +73,9 @@ def _settlement(payment: Payment, outcome: ChargeOutcome, ports: Ports, asked: b
         return _succeeded(payment, invoice, customer, ports)
     if outcome.status == "failed":
         failed = replace(payment, status="failed")
-        use = card_use(customer.id, payment.token or "", ports).not_tried(payment.at)
-        return [Save(failed), Save(_unlocked(invoice, payment)), Save(use)], None, failed
+        token = payment.token or ""
+        tries = with_card(tries_of(customer.id, ports), token, ports).not_tried(token, payment.at)
+        return [Save(failed), Save(_unlocked(invoice, payment)), Save(tries)], None, failed
     return _declined(replace(payment, hard=outcome.hard), invoice, customer, settings, ports)
 
 
@@ -178,11 +179,6 @@ def attempts_of(invoice: Invoice, ports: Ports) -> list[Payment]:
 
 def _unlocked(invoice: Invoice, payment: Payment) -> Invoice:
     return invoice.attempt_closed() if invoice.open_attempt_id == payment.id else invoice
-
-
-def card_use(customer_id: str, token: str, ports: Ports) -> CardUse:
-    """How often the card has been tried of late, on any invoice."""
-    return ports.store.get(CardUse, customer_id, token) or CardUse(customer_id, token)
 
 
 def grown_credit(customer_id: str, currency: str, by_minor: int, ports: Ports) -> CreditBalance:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.autopay import Criterion
-from shared.domain.card import CardUse
+from shared.domain.card import CardTries, CardUse
 from shared.domain.errors import Refused
 from shared.domain.invoice import InvoiceHold
 from shared.domain.payment import Payment, PaymentMethod
@@ -62,15 +62,18 @@ def declined(stage):
     return id
 
 
-def use(stage, token="tok_pm_1"):
-    return stage.get(CardUse, "cus_a", token)
+def tries(stage):
+    return stage.get(CardTries, "cus_a") or CardTries("cus_a", stage.clock.now())
+
+
+def tried_at(stage, token="tok_pm_1"):
+    return next((card.at for card in tries(stage).cards if card.token == token), ())
 
 
 def used(stage, count, days_ago=1, token="tok_pm_1"):
     """The card was tried so often already."""
     at = stage.clock.now() - timedelta(days=days_ago)
-    before = use(stage, token) or CardUse("cus_a", token)
-    stage.save(replace(before, tried_at=(*before.tried_at, *([at] * count))))
+    stage.save(tries(stage).known_before(token, (*tried_at(stage, token), *([at] * count))))
 
 
 # ---- fifteen times in thirty days -----------------------------------------------------------------------------
@@ -86,7 +89,18 @@ def test_a_card_is_tried_fifteen_times_in_thirty_days_whatever_the_invoices_and_
     assert explain_invoice(ids[-1], stage.ports).collected.reason == "card_limit"
     assert charge(stage, ids[-1], days=29, minutes=24 * 60 - 1).skipped == "card_limit"
     assert charge(stage, ids[-1], days=30).payment.status == "succeeded", "thirty days later the first do not count"
-    assert len(use(stage).tried_at) == 1, "and are forgotten"
+    assert len(tried_at(stage)) == 1, "and are forgotten"
+
+
+def test_what_an_earlier_version_counted_is_counted_on_until_it_is_thirty_days_old(stage):
+    stage.save(CardUse("cus_a", "tok_pm_1", (stage.clock.now() - timedelta(days=1),) * (LIMIT - 1)))
+    card(stage, id="pm_2", token="tok_2")
+    card(stage)
+    first, second = (stage.posted(due_on=TODAY) for _ in range(2))
+    assert charge_by_hand(stage.posted(due_on=TODAY), stage.ports, "pm_2").status == "succeeded"
+    assert [charge_invoice(id, stage.ports, "pm_1").skipped for id in (first, second)] == [None, "card_limit"]
+    assert len(tried_at(stage)) == LIMIT
+    assert tries(stage).recent("tok_2", stage.clock.now()) == (stage.clock.now(),)
 
 
 @pytest.mark.parametrize("limit", [1, 3])
@@ -125,17 +139,17 @@ def test_what_the_gateway_did_not_process_is_no_attempt_on_the_card(stage):
     id = stage.posted(due_on=TODAY)
     for n in range(LIMIT + 5):
         assert charge(stage, id, minutes=n).payment.status == "failed"
-    assert use(stage).tried_at == ()
+    assert tried_at(stage) == ()
 
 
 @pytest.mark.parametrize(("outcome", "counted"), [("timeout_charged", 1), ("timeout_not_charged", 0)])
 def test_what_nobody_answered_counts_until_it_turns_out_not_to_have_been_processed(stage, outcome, counted):
     card(stage, outcome)
     charge(stage, stage.posted(due_on=TODAY))
-    assert len(use(stage).tried_at) == 1
+    assert len(tried_at(stage)) == 1
     stage.advance(minutes=5)
     reconcile_payments(stage.ports)
-    assert len(use(stage).tried_at) == counted
+    assert len(tried_at(stage)) == counted
 
 
 @pytest.mark.parametrize("commit", [1, 2])
@@ -148,7 +162,7 @@ def test_two_workers_with_two_invoices_do_not_pass_the_limit_together(stage, com
     results.append(charge_invoice(one, replace(stage.ports, store=store), run=run_on(stage, 0)))
     assert sorted(str(r.skipped) for r in results) == ["None", "card_limit"]
     assert len(stage.gateway.charges) == 1
-    assert len(use(stage).recent(stage.clock.now())) == LIMIT
+    assert len(tried_at(stage)) == LIMIT
 
 
 # ---- a new card -----------------------------------------------------------------------------------------------

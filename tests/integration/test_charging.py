@@ -14,13 +14,15 @@ from shared.domain.errors import NotFound, Refused
 from shared.domain.invoice import InvoiceHold
 from shared.domain.notice import Notice
 from shared.domain.payment import ChargeOutcome, CreditBalance, Payment, PaymentMethod, attempt_id
+from shared.domain.records import Owner
 from shared.domain.runs import PaymentRun
 from shared.domain.settings import Settings
 from shared.domain.task import Task
-from shared.ports import Remove
 from shared.use_cases.change_settings import change_settings
 from shared.use_cases.charge_invoice import charge_by_hand, charge_invoice
+from shared.use_cases.customers import change_customer
 from shared.use_cases.pauses_and_holds import hold_customer, hold_invoice
+from shared.use_cases.payment_methods import remove_method
 from shared.use_cases.reconcile_payments import reconcile_payments
 from shared.use_cases.record_payment import ManualPayment, record_payment
 from shared.use_cases.settle_payment import settle
@@ -223,7 +225,7 @@ def held(**hold):
         (lambda s, id: s.settings(Settings()), "autopay_off"),
         (lambda s, id: s.save(replace(s.invoice(id), autopay_ended=True)), "attempts_exhausted"),
         (lambda s, id: s.save(replace(s.invoice(id), next_attempt_on=TODAY + timedelta(days=1))), "retry_scheduled"),
-        (lambda s, id: s.store.commit(Remove(s.every(PaymentMethod)[0])), "no_payment_method"),
+        (lambda s, id: removes_the_card(s), "no_payment_method"),
     ],
 )
 def test_why_a_run_leaves_an_invoice_alone(stage, run, prepare, reason):
@@ -256,6 +258,12 @@ def test_the_master_switch_is_about_mail_not_about_money(stage, run):
     assert charge_invoice(id, stage.ports, run=run).payment.status == "succeeded"
 
 
+def removes_the_card(stage):
+    (method,) = stage.every(PaymentMethod)
+    stage.save(Owner(method.id, method.customer_id))
+    remove_method(method.id, stage.ports)
+
+
 MEDDLERS = {
     "hold": (lambda s, id: hold_customer("cus_a", Hold("dispute"), s.ports), "on_hold"),
     "hold on the invoice": (lambda s, id: hold_invoice(id, InvoiceHold("dispute"), s.ports), "on_hold"),
@@ -267,7 +275,11 @@ MEDDLERS = {
         ),
         "autopay_off",
     ),
-    "card removed": (lambda s, id: s.store.commit(Remove(s.every(PaymentMethod)[0])), "no_payment_method"),
+    "card removed": (lambda s, id: removes_the_card(s), "no_payment_method"),
+    "service ended": (
+        lambda s, id: change_customer("cus_a", lambda c: replace(c, service="terminated"), s.ports),
+        "service_terminated",
+    ),
 }  # fmt: skip
 
 

@@ -15,13 +15,15 @@ from shared import bootstrap
 from shared.domain.card import CardUse
 from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice
-from shared.domain.payment import ChargeOutcome, Payment
+from shared.domain.payment import ChargeOutcome, Payment, PaymentMethod
+from shared.domain.records import Owner
 from shared.domain.runs import Chunk, PaymentRun
+from shared.domain.settings import Settings, SettingsGate
 from shared.gateways.simulated import SimulatedGateway
-from shared.ports import Check, Save, Unavailable
+from shared.ports import Check, Remove, Save, Unavailable
 from shared.storage.memory import MemoryStore
 from shared.storage.records import keys_of
-from shared.use_cases import charge_invoice, refund_payment, reversals, settle_payment
+from shared.use_cases import charge_invoice, customers, payment_methods, refund_payment, reversals, settle_payment
 from shared.use_cases.charge_invoice import charge_by_hand
 from shared.use_cases.hear_gateway import hear_gateway
 from shared.use_cases.reconcile_payments import reconcile_payments
@@ -33,7 +35,7 @@ from tests.races.interleaver import Interleaver
 
 SCHEDULES = 200  # different ones, of each race
 SEEDS_MAX = 2 * SCHEDULES
-ANSWERS = (200, 201, 404, 409, 422, 503)  # 503 asks for a repetition; nothing is ever a 500
+ANSWERS = (200, 201, 204, 404, 409, 422, 503)  # 503 asks for a repetition; nothing is ever a 500
 DAYS_TO_REST = 3
 LIMIT = 15
 
@@ -104,8 +106,10 @@ def check(race):
 
 
 def check_order(calls):
-    """The attempt is stored before the gateway is asked, for the residual of that moment, and never under a hold."""
-    stored, held = set(), set()
+    """The attempt is stored before the gateway is asked, for the residual of that moment, and never under a hold, with
+    a card that was removed, or by a scheduled run that was switched off.
+    """
+    stored, held, removed, off = set(), set(), set(), False
     for call in calls:
         if call.name == "gateway.charge":
             assert call.args[0].id in stored, "the gateway heard of an attempt that was not stored"
@@ -115,9 +119,14 @@ def check_order(calls):
             entity = change.entity
             if isinstance(change, Save) and isinstance(entity, Invoice | Customer) and entity.hold is not None:
                 held.add(entity.id)
+            if isinstance(change, Remove) and isinstance(entity, PaymentMethod):
+                removed.add(entity.id)
+            off = off or (isinstance(entity, Settings) and not entity.payment_run.enabled)
             if isinstance(change, Save) and isinstance(entity, Payment) and before is None and entity.attempt:
                 stored.add(entity.id)
                 check_claim(entity, call, held)
+                assert entity.payment_method_id not in removed, "nothing is charged to a card that was removed"
+                assert not (off and any(isinstance(c.entity, SettingsGate) for c in call.args)), "nor when switched off"
 
 
 def check_claim(attempt, call, held):
@@ -185,6 +194,7 @@ def run_void_and_page(race):
 
 def scheduled_run_switch_and_lost_card(race):
     id = owed(race)
+    race.stage.save(Owner("pm_1", "cus_a"))
     run = run_of(race.stage, id, scheduled=True)
     race.begin(run=act.worker(run), switch=act.switch_off(), card=act.forget_card("pm_1"))
 
@@ -439,7 +449,15 @@ def unknown_read_as_failed(patch):
 
 
 def attempts_on_a_card_counted_apart(patch):
-    patch.setattr(charge_invoice, "card_use", lambda customer_id, token, ports: CardUse(customer_id, ports.ids.new("")))
+    patch.setattr(charge_invoice, "with_card", lambda tries, token, ports: replace(tries, cards=()))
+
+
+def holds_that_keep_no_attempt_off(patch):
+    patch.setattr(customers, "customer_charged_otherwise", lambda before, after, ports: [])
+
+
+def removed_cards_that_keep_no_attempt_off(patch):
+    patch.setattr(payment_methods, "attempts_kept_off", lambda customer_id, ports: [])
 
 
 def every_refund_at_the_gateway_taken_for_news(patch):
@@ -447,7 +465,9 @@ def every_refund_at_the_gateway_taken_for_news(patch):
 
 
 BUGS = [
-    (last_write_wins, run_and_page), (checks_forgotten, two_runs_and_a_customer_hold),
+    (last_write_wins, run_and_page), (checks_forgotten, scheduled_run_switch_and_lost_card),
+    (holds_that_keep_no_attempt_off, two_runs_and_a_customer_hold),
+    (removed_cards_that_keep_no_attempt_off, scheduled_run_switch_and_lost_card),
     (open_attempts_overlooked, run_and_page), (settled_as_often_as_heard, asked_twice_and_told_twice),
     (open_refunds_overlooked, three_refunds_and_a_page),
     (credit_left_where_it_is_until_the_refund_succeeds, refund_of_credit_that_is_being_spent),

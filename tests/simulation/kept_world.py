@@ -12,7 +12,7 @@ from typing import Any
 from infra.local.cloud import LocalCloud
 from shared.domain.account_event import AccountEvent
 from shared.domain.audit import AuditEntry, AuditHead
-from shared.domain.card import CardUse
+from shared.domain.card import CardTries, CardUse
 from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice
@@ -126,7 +126,7 @@ _OF_THE_WAY: dict[type[Any], dict[str, Any]] = {
     Customer: {"pay_epoch": 0},
     PayLink: {"epoch": 0},
 }
-_BOOKKEEPING = (Answered, AuditEntry, AuditHead, CardUse, HeardEvent, FailedMessage, Submission)
+_BOOKKEEPING = (Answered, AuditEntry, AuditHead, CardTries, CardUse, HeardEvent, FailedMessage, Submission)
 
 
 def _essence(entity: Any) -> Any:
