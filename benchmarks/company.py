@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final, TypeVar
 
 from infra.local.cloud import LocalCloud
+from shared.domain.card import WINDOW, CardTries
 from shared.domain.contract import Charge, Contract
 from shared.domain.customer import Customer, Switches
 from shared.domain.payment import PaymentMethod
@@ -50,6 +51,7 @@ def company(customers: int) -> Iterator[Any]:
             next_bill_on=BILLED_ON, created_at=START,
         )  # fmt: skip
         yield Owner(f"con_{n:07d}", id)
+        yield CardTries(id, START - WINDOW)
         yield PaymentMethod(f"pm_{n}", id, f"tok_{n}", "visa", "4242", 12, 2035, START)
 
 

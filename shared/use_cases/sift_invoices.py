@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from shared.domain.autopay import AutopayList
+from shared.domain.card import CardTries
 from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice
 from shared.domain.payment import PaymentMethod
@@ -62,7 +63,8 @@ def _why_skipped(
     owner = owners[invoice.customer_id]
     if owner is None:
         return None
-    read = Read(invoice, owner.customer, settings, None, now)
+    tries = CardTries(owner.customer.id, now)  # of nobody: nothing is claimed by what is read here
+    read = Read(invoice, tries, owner.customer, settings, None, now)
     if (reason := why_not_chargeable(invoice, owner.customer, local_on(now, owner.customer, settings))) is not None:
         return reason
     reason = why_left_alone(read, run, again=False, ports=ports)
