@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import observability
 from shared.config import Config
 from shared.domain.audit import AuditedRequest
+from shared.domain.copies import replace
 from shared.domain.payment import ChargeOutcome, GivenBack, Payment
 from shared.domain.records import FailedMessage
 from shared.domain.values import dataclass

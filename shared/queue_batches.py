@@ -73,14 +73,17 @@ def _record(given: Mapping[str, Any]) -> QueueRecord:
 def _done(record: QueueRecord, record_handler: Callable[[QueueRecord], object]) -> bool:
     """Whether its message may be deleted. Log lines of a record are told apart by what its work began with."""
     invocation = logger.get_correlation_id()
-    logger.set_correlation_id(record.began or invocation)
+    began = record.began or invocation
+    if began != invocation:
+        logger.set_correlation_id(began)
     try:
         record_handler(record)
     except Exception as error:  # noqa: BLE001 - one record's failure is no other's; it is delivered again
         _failed(record, error)
         return False
     finally:
-        logger.set_correlation_id(invocation)
+        if began != invocation:
+            logger.set_correlation_id(invocation)
     return True
 
 

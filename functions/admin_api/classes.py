@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from functions.admin_api.calls import Answer, Call, boolean, expect
@@ -12,6 +11,7 @@ from shared.contracts.api_classes import ClassBody, class_json, class_version, r
 from shared.contracts.api_effects import effects_json
 from shared.contracts.api_fields import id_of, refuse
 from shared.contracts.api_warnings import warnings_json
+from shared.domain.copies import replace
 from shared.domain.policy import DEFAULT_CLASS, DEFAULT_CLASS_ID, CustomerClass
 from shared.domain.policy_lint import lint_class
 from shared.ports import Page, Ports

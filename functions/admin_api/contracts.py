@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -21,6 +20,7 @@ from shared.contracts.api_contracts import (
 )
 from shared.contracts.api_fields import Findings
 from shared.domain.contract import Contract
+from shared.domain.copies import replace
 from shared.ports import Ports
 from shared.use_cases.change_contract import (
     add_charge,

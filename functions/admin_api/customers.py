@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from functions.admin_api.calls import Answer, Call, boolean, expect
@@ -13,6 +12,7 @@ from shared.contracts.api_customers import CustomerBody, customer_json, customer
 from shared.contracts.api_effects import effects_json
 from shared.contracts.api_fields import NAME_CHARS_MAX, name, read_body, refuse
 from shared.contracts.api_json import merge_patch
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.ports import CUSTOMERS, Entry
 from shared.use_cases.customers import change_customer, create_customer, named_by

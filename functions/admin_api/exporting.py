@@ -8,7 +8,6 @@ is loaded into an empty system comes out of it in the same order.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -25,6 +24,7 @@ from shared.contracts.export_csv import header_of, rows_of
 from shared.contracts.import_csv import Kind
 from shared.domain.calendar import local_date
 from shared.domain.contract import Contract
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice
 from shared.domain.usage import UsageRecord

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final, Literal
 
 from functions.admin_api.calls import Call
@@ -20,6 +19,7 @@ from shared.contracts.api_payments import PaymentBody, payment_json
 from shared.contracts.api_usage import UsageRecordBody, read_record
 from shared.contracts.import_csv import Item, Kind, RowError, imported_id
 from shared.domain.contract import Contract
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.errors import DomainError, Invalid, NotFound, Refused
 from shared.domain.invoice import Invoice

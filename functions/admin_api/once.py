@@ -13,13 +13,14 @@ import base64
 import hashlib
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from functions.admin_api.calls import Answer, Call
 from shared.contracts.api_fields import refuse
 from shared.contracts.api_json import dumps, fingerprint, loads
+from shared.domain.copies import replace
 from shared.domain.errors import Refused
 from shared.domain.ids import derive_id
 from shared.domain.records import Answered

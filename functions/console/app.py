@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from functions.console import (
@@ -37,6 +36,7 @@ from functions.console.views import message
 from functions.pay_page.requests import Fields, Unreadable
 from shared.bootstrap import ports
 from shared.contracts.api_fields import InvalidBody
+from shared.domain.copies import replace
 from shared.domain.errors import Invalid, NotFound
 from shared.observability import observed, report
 from shared.ports import Conflict, Unavailable

@@ -6,7 +6,6 @@ works without script, and with script the same answers are put in as one types.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
 
 from functions.console.api import Api, Refusal
@@ -18,6 +17,7 @@ from functions.pay_page.requests import Fields
 from shared.bootstrap import ports
 from shared.contracts.api_fields import refuse
 from shared.domain.autopay import OPERATORS
+from shared.domain.copies import replace
 from shared.use_cases.lookups import settings_of
 
 CRITERIA_SHOWN: Final = 10  # of a rule

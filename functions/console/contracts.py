@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from functions.console.views import view
 from functions.pay_page.requests import Fields
 from shared.bootstrap import ports
 from shared.domain.calendar import zone
+from shared.domain.copies import replace
 from shared.use_cases.contracts import contract_of
 from shared.use_cases.lookups import customer_of, settings_of, today
 

@@ -7,7 +7,6 @@ or the price was changed: then it is worked out again from those.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from functions.console.api import Api, Refusal
@@ -17,6 +16,7 @@ from functions.console.requests import ConsoleRequest, Problem
 from functions.console.views import frame, view
 from functions.pay_page.requests import Fields
 from shared.bootstrap import ports
+from shared.domain.copies import replace
 from shared.use_cases.lookups import settings_of
 
 LINES_SHOWN: Final = 300  # larger drafts are changed through the API

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from functions.console.api import Api, Refusal
@@ -14,6 +13,7 @@ from functions.console.settings import settings_warnings
 from functions.console.views import view
 from functions.pay_page.requests import Fields
 from shared.contracts.api_settings import ACTIONS_MAX, TRIGGERS_MAX
+from shared.domain.copies import replace
 
 AT: Final = "automations.past_due.triggers"
 # What each kind of action needs beside its type.

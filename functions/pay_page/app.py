@@ -6,7 +6,6 @@ PRODUCT 11, API.md `/pay/{token}`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from functions.pay_page import forms, unsubscribe
@@ -24,6 +23,7 @@ from functions.pay_page.views import (
 from shared.bootstrap import audited, ports
 from shared.contracts.api_fields import InvalidBody
 from shared.domain.audit import AuditedRequest
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.errors import Invalid, NotFound
 from shared.domain.pay_link import NoEntry, StalePage

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 from typing import Any, Final
@@ -24,6 +23,7 @@ from shared.contracts.api_rehearsals import (
 from shared.contracts.api_settings import settings_tree
 from shared.contracts.api_warnings import warnings_json
 from shared.contracts.export_csv import written
+from shared.domain.copies import replace
 from shared.domain.policy import CustomerClass
 from shared.domain.policy_lint import Warned, lint_class, lint_settings
 from shared.domain.rehearsal import Rehearsal, difference

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
@@ -25,6 +24,7 @@ from shared.contracts.api_fields import (
     refuse,
 )
 from shared.domain.address import Address
+from shared.domain.copies import replace
 from shared.domain.customer import Customer, Delivery, Hold, HoldReason, Switches
 from shared.domain.invoice import InvoiceHold
 from shared.domain.policy import DEFAULT_CLASS_ID

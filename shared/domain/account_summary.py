@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Literal, get_args
 
 from shared.domain.calendar import NeverAgain, parse_cron
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice
 from shared.domain.payment import Allocation, Payment

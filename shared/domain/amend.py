@@ -6,12 +6,12 @@ Each answers the contract with the change in it. What that means for bills follo
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 from shared.domain.billing import scheduled
 from shared.domain.contract import CHANGES_MAX, CHARGES_MAX, PERIODS_KEPT, Change, Charge, Contract, Suspension
+from shared.domain.copies import replace
 from shared.domain.errors import Invalid, Refused
 from shared.domain.money import InvalidAmount, multiply
 from shared.domain.pricing import price_at

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 
+from shared.domain.copies import replace
 from shared.domain.payment import PaymentMethod
 from shared.domain.values import dataclass
 

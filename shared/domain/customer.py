@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
 from shared.domain.address import NOWHERE, Address
+from shared.domain.copies import replace
 from shared.domain.policy import DEFAULT_CLASS_ID
 from shared.domain.settings import Automation, Language, Settings
 from shared.domain.values import dataclass

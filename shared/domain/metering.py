@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
 from shared.domain.calendar import Period
 from shared.domain.contract import BilledPeriod, Contract, Segment
+from shared.domain.copies import replace
 from shared.domain.invoice import Line
 from shared.domain.pricing import usage_cost
 from shared.domain.progress import billed_period, progress_of

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date, datetime
 from typing import Literal
 
+from shared.domain.copies import replace
 from shared.domain.ids import derive_id
 from shared.domain.values import dataclass
 

@@ -7,11 +7,11 @@ moves ever made on a period add up to what it costs as the facts stand now, what
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import date
 
 from shared.domain.calendar import Period
 from shared.domain.contract import Segment
+from shared.domain.copies import replace
 from shared.domain.invoice import Line
 from shared.domain.pricing import segments_of
 from shared.domain.service import NEVER, ONE_DAY, Timeline, clipped

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, datetime
 from typing import Literal
 
+from shared.domain.copies import replace
 from shared.domain.errors import Refused
 from shared.domain.values import dataclass
 

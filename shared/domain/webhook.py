@@ -6,10 +6,11 @@ long each time; an endpoint that says it is gone, or at which one delivery after
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Final, Literal, get_args
 
+from shared.domain.copies import replace
 from shared.domain.ids import derive_id
 from shared.domain.values import dataclass
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
+from shared.domain.copies import replace
 from shared.domain.values import dataclass
 from shared.ports import Clock, QuotaUsed, SenderRefused, Unavailable
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
+from shared.domain.copies import replace
 from shared.domain.ids import derive_id
 from shared.domain.payment import ChargeOutcome, GatewayDispute, GatewayRefund, GivenBack, Payment
 from shared.domain.values import dataclass

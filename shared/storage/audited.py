@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
@@ -24,6 +23,7 @@ from shared.domain.audit import (
     hash_of,
     witness_of,
 )
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.policy import CustomerClass
 from shared.domain.records import Answered

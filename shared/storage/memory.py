@@ -64,7 +64,8 @@ class _Table:
         self.indexes: tuple[dict[str, list[_Found]], ...] = tuple({} for _ in kind.indexes)
 
     def places(self, entity: Any) -> tuple[_Place, ...]:
-        return tuple([place_of(rule, entity) for rule in self.kind.indexes])
+        rules = self.kind.indexes
+        return tuple([place_of(rule, entity) for rule in rules]) if rules else ()
 
     def put(self, key: _Key, entity: Any, places: tuple[_Place, ...], number: int) -> None:
         old = self.rows.get(key)
@@ -122,7 +123,8 @@ class MemoryStore:
     # ---- reading --------------------------------------------------------------------------------
 
     def get(self, kind: type[E], partition: str, sort: str = "") -> E | None:
-        row = self._table(kind).rows.get((partition, sort))
+        table = self._tables.get(kind)
+        row = (table or self._table(kind)).rows.get((partition, sort))
         return None if row is None else row[0]
 
     def get_many(self, kind: type[E], keys: Sequence[tuple[str, str]]) -> list[E]:
@@ -185,12 +187,12 @@ class MemoryStore:
         keys = keys_of(cast(tuple[Change, ...], changes))
         failed: _Positions = []
         writes: _Writes = []
-        for position, (change, (cls, partition, sort)) in enumerate(zip(changes, keys, strict=True)):
+        for change, (cls, partition, sort) in zip(changes, keys, strict=True):
             table, key, entity = self._tables[cls], (partition, sort), change.entity
             row = table.rows.get(key)
             version: int = entity.version  # type: ignore[attr-defined]
             if (0 if row is None else row[0].version) != version:
-                failed.append(position)
+                failed.append(keys.index((cls, partition, sort)))
             elif isinstance(change, Save):
                 writes.append((table, key, with_version(entity, version + 1), table.places(entity)))
             elif isinstance(change, Remove):

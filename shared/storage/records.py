@@ -21,6 +21,7 @@ _AUDIT = (AuditEntry, AuditHead)  # COMMIT_MAX leaves room for one of each
 PARTITION_BYTES_MAX = 2048  # DynamoDB's limits on keys
 SORT_BYTES_MAX = 1024
 KEY_CHARS_SURE = 200  # so short a key needs no counting of bytes
+SORT_CHARS_SURE = 150  # with whatever the kind puts before it
 
 
 @cache
@@ -56,10 +57,11 @@ def keys_of(changes: tuple[Change, ...]) -> list[Key]:
 
 def _key(entity: Any) -> Key:
     cls = type(entity)
-    kind = kind_of(cls)
+    kind = KIND_OF.get(cls) or kind_of(cls)
     partition = kind.partition(entity)
     sort = kind.sort(entity)
-    _check_key(cls, partition, kind.prefix + sort)
+    if not partition or len(partition) > KEY_CHARS_SURE or len(sort) > SORT_CHARS_SURE:
+        _check_key(cls, partition, kind.prefix + sort)
     return (cls, partition, sort)
 
 
@@ -85,15 +87,14 @@ def place_of(rule: IndexRule, entity: Any) -> tuple[str, str] | None:
     if partition is None:
         return None
     sort = rule.sort(entity)
-    _check_key(type(entity), partition, sort)
+    if not partition or len(partition) > KEY_CHARS_SURE or len(sort) > KEY_CHARS_SURE:
+        _check_key(type(entity), partition, sort)
     return (partition, sort)
 
 
 def _check_key(cls: type[Any], partition: str, sort: str) -> None:
     if not partition:
         raise ValueError(f"{cls.__name__} with an empty key")
-    if len(partition) <= KEY_CHARS_SURE and len(sort) <= KEY_CHARS_SURE:
-        return
     if len(partition.encode()) > PARTITION_BYTES_MAX or len(sort.encode()) > SORT_BYTES_MAX:
         raise ValueError(f"{cls.__name__} {partition[:40]}… has a key longer than DynamoDB takes")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from shared import ports
@@ -65,6 +66,7 @@ def _shard(owner: str) -> str:
     return str(shard_of(owner))
 
 
+@lru_cache(maxsize=4_096)  # what happens at once is many records
 def _instant(at: datetime | None) -> str:
     return f"{at.isoformat(timespec='microseconds')[:26]}Z" if at else ""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
 from shared.contracts.messages import RenderInvoice
+from shared.domain.copies import replace
 from shared.domain.errors import Invalid, Refused
 from shared.domain.ids import derive_id
 from shared.domain.invoice import Invoice, Line, parts, totalled

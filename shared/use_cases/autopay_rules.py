@@ -7,7 +7,6 @@ alone decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
 from datetime import date
 from typing import Literal
 
@@ -25,6 +24,7 @@ from shared.domain.autopay import (
 from shared.domain.autopay_checks import RuleDraft, check_locks, read_rules
 from shared.domain.autopay_shadows import shadowed_by
 from shared.domain.contract import Contract
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.errors import Invalid, NotFound
 from shared.domain.invoice import Invoice

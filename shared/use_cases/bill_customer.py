@@ -7,13 +7,13 @@ is complete in itself: a bill date at a time, and then some contracts at a time,
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import date
 from typing import Final
 
 from shared import ports as p
 from shared.domain.billing import Due
 from shared.domain.contract import Contract
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.drafts import Billing, Draft, contracts_after, drafts_of, due_of, flagged, longer
 from shared.domain.errors import NotFound, Refused

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TypeVar
 
 from shared import ports as p
 from shared.contracts.messages import PlanPosting
+from shared.domain.copies import replace
 from shared.domain.errors import NotFound
 from shared.domain.money import format_minor
 from shared.domain.outbox import OutboxEvent

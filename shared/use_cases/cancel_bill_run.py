@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from shared import ports as p
 from shared.contracts.messages import SelectCustomers
 from shared.domain.billing import is_billed_by, unbill
 from shared.domain.contract import Contract
+from shared.domain.copies import replace
 from shared.domain.errors import Refused
 from shared.domain.invoice import Invoice, InvoiceLines
 from shared.domain.runs import BillRun, Chunk

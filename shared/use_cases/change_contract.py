@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 from shared.domain import amend
 from shared.domain.contract import Charge, Contract
+from shared.domain.copies import replace
 from shared.domain.errors import Stale
 from shared.ports import Conflict, Ports, Save, Unavailable
 from shared.use_cases.contracts import contract_of

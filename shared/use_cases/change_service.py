@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import date
 
 from shared.domain import amend
 from shared.domain.collection import CollectionState
 from shared.domain.collection_facts import in_service_from, suspended_by_collections
 from shared.domain.contract import Contract
+from shared.domain.copies import replace
 from shared.domain.customer import Customer, Service
 from shared.domain.errors import DomainError
 from shared.domain.outbox import OutboxEvent

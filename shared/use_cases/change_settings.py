@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from shared import ports as p
 from shared.domain.calendar import local_date
+from shared.domain.copies import replace
 from shared.domain.customer import Customer, why_off
 from shared.domain.errors import Invalid
 from shared.domain.ids import SHARDS

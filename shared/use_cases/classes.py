@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
+from shared.domain.copies import replace
 from shared.domain.errors import NotFound
 from shared.domain.policy import CustomerClass
 from shared.ports import Conflict, Ports, Save, Unavailable

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.domain.collection import CollectionState, Warned, seen_of
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.ids import derive_id
 from shared.domain.invoice import Invoice

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from functools import partial
 
 from shared.domain.collection_facts import chasable
 from shared.domain.customer import Customer, why_off
@@ -92,10 +93,9 @@ def _composed(notice: Notice, customer: Customer, settings: Settings, on: date, 
     if notice.kind in ("invoice", "reminder"):
         return _invoice(notice, customer, settings, on, ports)
     if notice.kind == "account_summary":
-        data = {**shared_data(customer, settings), **said_of_account(notice, customer, settings, ports)}
-        return _said(notice, customer, data, settings, ports)
+        return _said(notice, customer, lambda: said_of_account(notice, customer, settings, ports), settings, ports)
     if notice.kind == PAY_LINK:
-        return _said(notice, customer, shared_data(customer, settings), settings, ports)
+        return _said(notice, customer, dict, settings, ports)
     if notice.kind == CARD_EXPIRING:
         return _card(notice, customer, settings, on, ports)
     return _payment(notice, customer, settings, ports)
@@ -128,10 +128,10 @@ def _invoice(notice: Notice, customer: Customer, settings: Settings, on: date, p
     if pdf is None:
         return NotReady(invoice.id)
     name = f"{invoice.number}.pdf"
-    data = {**shared_data(customer, settings), "invoice": said_of_invoice(invoice)}
+    said = partial(_said, notice, customer, lambda: {"invoice": said_of_invoice(invoice)}, settings, ports)
     if len(pdf) > ATTACHED_BYTES_MAX:
-        return _said(notice, customer, data, settings, ports, linked=(name, invoice.id), about=(invoice,))
-    return _said(notice, customer, data, settings, ports, attachments=(Attachment(name, pdf),), about=(invoice,))
+        return said(linked=(name, invoice.id), about=(invoice,))
+    return said(attachments=(Attachment(name, pdf),), about=(invoice,))
 
 
 def _past_due(notice: Notice, customer: Customer, settings: Settings, on: date, ports: Ports) -> Composition:
@@ -142,13 +142,13 @@ def _past_due(notice: Notice, customer: Customer, settings: Settings, on: date, 
     its_class = class_of(ports, customer.class_id)
     if not notice.by_hand and (outdated := _outdated(notice, late, customer, settings, its_class, on)) is not None:
         return Suppressed(outdated)
-    data = {
-        **shared_data(customer, settings), "tier": notice.tier or 1,
+    facts = lambda: {  # noqa: E731 - worked out only if the mail is written
+        "tier": notice.tier or 1,
         "invoices": [{**said_of_invoice(i), "days_past_due": (on - i.due_on).days if i.due_on else 0} for i in late],
         "totals": [{"currency": c, "amount": format_minor(minor, c)} for c, minor in sums(late).items()],
         **_step(notice, late, customer, its_class, on),
-    }  # fmt: skip
-    return _said(notice, customer, data, settings, ports, about=tuple(late[:ABOUT_MAX]))
+    }
+    return _said(notice, customer, facts, settings, ports, about=tuple(late[:ABOUT_MAX]))
 
 
 def _step(
@@ -189,9 +189,15 @@ def _payment(notice: Notice, customer: Customer, settings: Settings, ports: Port
     invoices = ports.store.get_many(Invoice, [(i, "") for i in ids])
     if failed and not notice.by_hand and not any(i.residual_minor for i in invoices):
         return Suppressed("paid")
+    facts = partial(_said_of_payment, payment, paid, invoices, customer, ports)
+    return _said(notice, customer, facts, settings, ports)
+
+
+def _said_of_payment(
+    payment: Payment, paid: Mapping[str, int], invoices: Sequence[Invoice], customer: Customer, ports: Ports
+) -> dict[str, object]:
     method = ports.store.get(PaymentMethod, customer.id, payment.payment_method_id or "")
-    data = {
-        **shared_data(customer, settings),
+    return {
         "payment": {
             "amount": format_minor(payment.amount_minor, payment.currency), "currency": payment.currency,
             "method": payment.method, "brand": method.brand if method else "", "last4": method.last4 if method else "",
@@ -202,29 +208,30 @@ def _payment(notice: Notice, customer: Customer, settings: Settings, ports: Port
         "next_attempt_on": str(payment.next_attempt_on) if payment.next_attempt_on else None,
         "final": payment.next_attempt_on is None and any(i.autopay_ended for i in invoices),
     }  # fmt: skip
-    return _said(notice, customer, data, settings, ports)
 
 
 def _card(notice: Notice, customer: Customer, settings: Settings, on: date, ports: Ports) -> Composition:
     method = ports.store.get(PaymentMethod, customer.id, notice.subject_id)
     if method is None:
         return Suppressed("card_removed")
+    return _said(notice, customer, partial(_said_of_card, method, customer, on, ports), settings, ports)
+
+
+def _said_of_card(method: PaymentMethod, customer: Customer, on: date, ports: Ports) -> dict[str, object]:
     following = expires_first(method, customer, on, ports)
-    data = {
-        **shared_data(customer, settings),
+    return {
         "card": {
             "brand": method.brand, "last4": method.last4, "expires": f"{method.exp_month:02d}/{method.exp_year:04d}"
         },
         "next_charge_on": str(following) if following else None,
     }  # fmt: skip
-    return _said(notice, customer, data, settings, ports)
 
 
 def _said(
-    notice: Notice, customer: Customer, data: Mapping[str, object], settings: Settings, ports: Ports,
+    notice: Notice, customer: Customer, facts: Callable[[], Mapping[str, object]], settings: Settings, ports: Ports,
     attachments: tuple[Attachment, ...] = (), about: tuple[Invoice, ...] = (), linked: tuple[str, str] | None = None,
 ) -> Composed:  # fmt: skip
-    """The mail in its template's words, with a pay link of its own if these name one.
+    """The mail of these facts in its template's words, with a pay link of its own if these name one.
 
     `linked` is an invoice's PDF by its name and the invoice's id: it is linked to, whatever the template says. Where
     nobody reads mails, in a rehearsal, most are not written.
@@ -233,7 +240,8 @@ def _said(
         return Composed(UNWRITTEN, attachments, about)
     token, link = new_link(customer, settings, ports)
     url = ports.pay_url(token)
-    mail = mail_of(notice, {**data, "pay_url": url}, customer.speaks(settings), settings, ports)
+    data = {**shared_data(customer, settings), **facts(), "pay_url": url}
+    mail = mail_of(notice, data, customer.speaks(settings), settings, ports)
     if linked is not None:
         mail = with_link(mail, linked[0], f"{url}/invoices/{linked[1]}.pdf")
     unsubscribe = f"{url}/unsubscribe" if notice.kind in UNSUBSCRIBABLE else None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from shared.domain.billing import next_bill_on
 from shared.domain.contract import Contract
+from shared.domain.copies import replace
 from shared.domain.errors import NotFound
 from shared.domain.records import Owner
 from shared.domain.usage import UsageMeter

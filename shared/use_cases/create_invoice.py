@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date
 
+from shared.domain.copies import replace
 from shared.domain.errors import Refused, Stale
 from shared.domain.invoice import Invoice, InvoiceLines, Line, part_count, parts, totalled
 from shared.domain.records import Owner

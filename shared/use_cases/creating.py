@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
+from shared.domain.copies import replace
 from shared.domain.errors import Refused
 from shared.domain.values import dataclass
 from shared.ports import Conflict, Ports, Save

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from shared import ports as p
 from shared.domain.address import Address
 from shared.domain.autopay import AutopayList
+from shared.domain.copies import replace
 from shared.domain.customer import Customer, Switches
 from shared.domain.errors import Refused
 from shared.domain.notice import Notice

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from shared.domain.calendar import local_date, parse_cron
 from shared.domain.collection_facts import chasable
+from shared.domain.copies import replace
 from shared.domain.customer import Customer, why_off
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice, notice_id

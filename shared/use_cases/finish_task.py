@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from shared.domain.copies import replace
 from shared.domain.errors import NotFound
 from shared.domain.task import Task
 from shared.ports import Conflict, Ports, Save, Unavailable

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
+from shared.domain.copies import replace
 from shared.domain.errors import DomainError, Refused
 from shared.domain.runs import BillRun, Chunk, Failure
 from shared.domain.values import dataclass

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from shared.contracts.messages import RenderInvoice
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice, Line, parts, totalled
 from shared.domain.late_fees import Fee, fee_id

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from shared.domain.collection import CollectionState
+from shared.domain.copies import replace
 from shared.ports import Change, Conflict, Ports, Save
 from shared.use_cases.lookups import CONFLICT_RETRIES
 

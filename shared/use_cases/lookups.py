@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import date, datetime
 from typing import TypeVar
 
 from shared import ports as p
 from shared.domain.calendar import local_date
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.errors import NotFound
 from shared.domain.ids import SHARDS, shard_of

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Literal
 
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.ids import derive_id
 from shared.domain.notice import Notice, NoticeStatus

@@ -6,10 +6,10 @@ Apart from the sending itself, so that who only asks for mails starts without wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from shared import ports as p
 from shared.contracts.messages import SendRun
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.errors import Invalid, NotFound, Refused
 from shared.domain.invoice import Invoice

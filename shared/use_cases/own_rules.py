@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Literal
 
 from shared.domain.autopay import RULES_MAX, AutopayList, AutopayRule, Criterion
 from shared.domain.autopay_checks import check_locks
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.errors import Invalid, NotFound, Refused, Stale
 from shared.domain.payment import PaymentMethod

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 
 from shared.domain import account_event
+from shared.domain.copies import replace
 from shared.domain.customer import Customer, Hold, Pause
 from shared.domain.errors import Refused
 from shared.domain.invoice import Invoice, InvoiceHold

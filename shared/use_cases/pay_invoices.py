@@ -10,10 +10,10 @@ He pays of his own accord: a hold on collection or terminated service does not k
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.errors import Invalid, NotFound
 from shared.domain.invoice import Invoice

@@ -6,9 +6,9 @@ claim of the mail that carries it. Opening one writes nothing.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.errors import Refused
 from shared.domain.notice import Notice, notice_id

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
+from shared.domain.copies import replace
 from shared.domain.errors import NotFound, Refused
 from shared.domain.payment import PaymentMethod
 from shared.domain.records import Owner

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from shared import ports as p
 from shared.contracts.messages import SelectCustomers
 from shared.domain.calendar import local_date, parse_cron
+from shared.domain.copies import replace
 from shared.domain.ids import derive_id
 from shared.domain.runs import BillRun, Watermark
 from shared.domain.settings import Settings

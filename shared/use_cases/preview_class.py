@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import date, timedelta
 from itertools import groupby, islice
 
 from shared import ports as p
 from shared.domain.calendar import parse_cron
 from shared.domain.collection_facts import Facts
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.policy import CustomerClass
 from shared.domain.policy_effects import PolicyEffects, outlook

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from shared import ports as p
+from shared.domain.copies import replace
 from shared.domain.customer import Customer, Promise
 from shared.domain.errors import Invalid
 from shared.domain.invoice import Invoice

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
+from shared.domain.copies import replace
 from shared.domain.errors import Invalid
 from shared.domain.invoice import Invoice
 from shared.domain.money import format_minor

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import date
 from typing import Final
 
 from shared.domain.billing import scheduled
 from shared.domain.calendar import local_date
 from shared.domain.contract import Charge, Contract
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.errors import Invalid
 from shared.domain.progress import billed_periods, forgotten_before, progress_of

@@ -7,9 +7,9 @@ meanwhile. The rest is owed again on the invoices it paid, the last one first, w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
+from shared.domain.copies import replace
 from shared.domain.errors import Invalid, NotFound, Refused
 from shared.domain.ids import derive_id
 from shared.domain.money import format_minor

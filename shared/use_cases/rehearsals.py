@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final, Literal
 
 from shared.contracts.messages import RunRehearsal
+from shared.domain.copies import replace
 from shared.domain.errors import DomainError, NotFound, Refused
 from shared.domain.rehearsal import Rehearsal
 from shared.ports import Conflict, Ports, Save, Unavailable

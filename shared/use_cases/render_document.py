@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.ids import derive_id
 from shared.domain.invoice import Invoice, Line

@@ -7,12 +7,13 @@ index may lag: what is being paid at this very moment may still count as owed, o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, TypeVar
 
 from shared import ports as p
 from shared.domain.calendar import local_date
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.errors import Invalid, TooMuch
 from shared.domain.ids import shard_of

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 
 from shared.domain import account_event
 from shared.domain.collection import CollectionState
 from shared.domain.collection_facts import Facts, above_threshold
+from shared.domain.copies import replace
 from shared.domain.customer import Customer, Service
 from shared.domain.errors import Refused
 from shared.domain.past_due import evaluate, overdue

@@ -7,10 +7,10 @@ however often it is heard of, each refund and each dispute counts once, by the g
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from shared import ports as p
+from shared.domain.copies import replace
 from shared.domain.ids import derive_id
 from shared.domain.invoice import Invoice, InvoiceHold
 from shared.domain.money import format_minor

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import date
 from typing import Final
 
 from shared import ports as p
 from shared.contracts.messages import GenerateDrafts, SelectCustomers
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.ids import SHARDS
 from shared.domain.runs import BillRun, Chunk

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Literal, TypeVar
 
@@ -19,6 +18,7 @@ from shared.domain.account_summary import (
     summarized_with,
 )
 from shared.domain.calendar import local_date, start_of_day
+from shared.domain.copies import replace
 from shared.domain.customer import Customer, why_off
 from shared.domain.errors import Invalid
 from shared.domain.invoice import Invoice

@@ -7,7 +7,6 @@ says that nothing happens before some later date costs no read of his own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import takewhile
 
@@ -15,6 +14,7 @@ from shared import ports as p
 from shared.contracts.messages import AssessCustomers
 from shared.domain.calendar import parse_cron
 from shared.domain.collection import seen_of
+from shared.domain.copies import replace
 from shared.domain.ids import SHARDS
 from shared.domain.late_fees import charges
 from shared.domain.policy import DEFAULT_CLASS, DEFAULT_CLASS_ID, CustomerClass

@@ -7,13 +7,13 @@ customers of a schedule that is due are found in an index and worked off through
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from shared import ports as p
 from shared.contracts.messages import SelectSummaries, SummarizeAccounts
 from shared.domain.account_summary import GLOBAL, SummarySchedule, schedule_id, schedule_key
 from shared.domain.calendar import parse_cron
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.ids import SHARDS
 from shared.domain.runs import Watermark

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
+from shared.domain.copies import replace
 from shared.domain.errors import Invalid, NotFound, Refused
 from shared.domain.ids import derive_id
 from shared.domain.notice import Notice

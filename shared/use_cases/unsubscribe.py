@@ -5,8 +5,7 @@ Only of these: an invoice or a past-due notice has to reach whom it is for, what
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.ports import Ports
 from shared.use_cases.customers import change_customer

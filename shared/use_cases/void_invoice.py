@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from shared.domain.copies import replace
 from shared.domain.errors import Refused
 from shared.domain.ids import derive_id
 from shared.domain.invoice import Invoice

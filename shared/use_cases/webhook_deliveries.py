@@ -9,12 +9,12 @@ longer than a message can, and what lost its message.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
 from shared import ports as p
 from shared.contracts.messages import DeliverWebhook
+from shared.domain.copies import replace
 from shared.domain.errors import NotFound, Refused
 from shared.domain.ids import derive_id
 from shared.domain.outbox import OutboxEvent

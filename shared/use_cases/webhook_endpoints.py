@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
 
+from shared.domain.copies import replace
 from shared.domain.errors import Invalid, NotFound, Refused
 from shared.domain.settings import Settings
 from shared.domain.webhook import ALL_EVENTS, MONEY_EVENTS, RUN_EVENTS, SERVICE_EVENTS, WebhookEndpoint, WebhookSecret
