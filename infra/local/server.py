@@ -6,6 +6,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
@@ -21,6 +22,8 @@ HOST: Final = "127.0.0.1"
 PORT_DEFAULT: Final = 8642
 LIVE_STEP_SECONDS: Final = 1.0
 SOCKET_SECONDS_MAX: Final = 60.0  # a client that says nothing for so long is let go
+UNREAD_BYTES_MAX: Final = 64 * 1024 * 1024  # of a body that is refused: many clients listen only when they have sent it
+UNREAD_AT_A_TIME: Final = 64 * 1024
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -36,6 +39,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(400, "Content-Length is no number")
         elif len(length) > len(str(BODY_BYTES_MAX)) or int(length) > BODY_BYTES_MAX:
             self._refuse(413, f"a body has at most {BODY_BYTES_MAX} bytes")
+            self._let_finish(min(int(length[:20]), UNREAD_BYTES_MAX))
         else:
             self._write(self.app.handle(self._request(self.rfile.read(int(length)))))
 
@@ -50,6 +54,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True  # the body has not been read
         problem = Problem(status, detail)
         self._write(Reply(status, {"Content-Type": PROBLEM_TYPE}, problem.body().encode()))
+
+    def _let_finish(self, unread: int) -> None:
+        """Read what a client still sends to no purpose: closing at once would take the answer from it."""
+        with suppress(OSError):
+            while unread > 0 and (part := self.rfile.read(min(unread, UNREAD_AT_A_TIME))):
+                unread -= len(part)
 
     def _write(self, reply: Reply) -> None:
         self.send_response(reply.status)

@@ -249,6 +249,11 @@ def test_a_body_that_cannot_be_taken_is_refused_unread(connection, headers, stat
     assert response.headers["Content-Type"] == "application/problem+json"
 
 
+def test_who_sends_far_too_much_before_listening_hears_that_it_is_too_much(connection):
+    connection.request("POST", "/v1/things", b"x" * (30 * 1024 * 1024))  # more than the sockets hold between them
+    assert connection.getresponse().status == 413
+
+
 def test_bytes_that_are_no_text_reach_the_function_as_base64(connection):
     toys.BEHAVIOUR["api"] = lambda event: {
         "statusCode": 200,
