@@ -51,8 +51,8 @@ def post_new_invoice(call: Call[InvoiceBody]) -> Answer:
     currency = body.currency or customer.currency
     draft = Invoice(
         id=ports.ids.new("inv_"), customer_id=customer.id, currency=currency, type=body.type,
-        invoice_date=body.invoice_date or today(ports, customer, settings_of(ports)), due_on=body.due_on,
-        number=body.number,
+        invoice_date=body.invoice_date or _dated(body.due_on, today(ports, customer, settings_of(ports))),
+        due_on=body.due_on, number=body.number,
     )  # fmt: skip
     _check_dates(draft.invoice_date, draft.due_on)
     lines = _checked_lines(body.lines, draft, ports)
@@ -140,6 +140,11 @@ def _checked_lines(bodies: Sequence[LineBody], invoice: Invoice, ports: Ports) -
         found.add("lines", "add up to less than zero: give a credit with an adjustment")
     found.done()
     return lines
+
+
+def _dated(due_on: date | None, today: date) -> date:
+    """An invoice without a date is of today; one from elsewhere that was due before is of the day it was due."""
+    return min(today, due_on) if due_on else today
 
 
 def _check_dates(invoice_date: date, due_on: date | None) -> None:

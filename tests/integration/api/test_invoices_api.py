@@ -58,6 +58,14 @@ def test_an_imported_invoice_stays_what_it_was(api, acme):
     assert made["payment_status"] == "overdue"
 
 
+@pytest.mark.parametrize(
+    ("due_on", "dated"), [("2025-12-31", "2025-12-31"), ("2026-01-01", "2026-01-01"), ("2026-01-02", "2026-01-01")]
+)
+def test_an_invoice_without_a_date_is_of_today_or_of_the_day_it_was_due(api, acme, due_on, dated):
+    made = invoice(api, due_on=due_on)
+    assert (made["invoice_date"], made["due_on"], made["posted_on"]) == (dated, due_on, "2026-01-01")
+
+
 def test_creating_again_gives_the_first_result(api, acme):
     first = invoice(api)
     again = api.post("/v1/invoices", {"id": "inv_1", "customer_id": "cus_acme", "lines": [LINE], "post": True})
@@ -145,7 +153,7 @@ def test_ten_thousand_lines_are_a_valid_invoice_and_one_more_is_not(api, acme):
         ("type", {"type": "credit_memo"}), ("type", {"type": "gift"}), ("lines", {"lines": []}),
         ("lines", {"lines": None}),
         ("post", {"post": "yes"}), ("currency", {"currency": "XXX"}), ("number", {"number": "a\nb"}),
-        ("number", {"number": 17}), ("due_on", {"due_on": "2025-01-01"}),
+        ("number", {"number": 17}), ("due_on", {"invoice_date": "2025-01-02", "due_on": "2025-01-01"}),
         ("invoice_date", {"invoice_date": "yesterday"}),
         ("lines[0].amount", {"lines": [{"name": "A"}]}), ("lines[0].amount", {"lines": [{"name": "A", "amount": 5}]}),
         ("lines[0].amount", {"lines": [{"name": "A", "amount": "1.005"}]}),
