@@ -59,7 +59,7 @@ def company(customers: int) -> Iterator[Any]:
 def rehearse(customers: int, days: int) -> tuple[Rehearsed, float, int]:
     """What happened, in how many seconds of CPU, and with how many invocations."""
     records = list(company(customers))
-    declines = {f"tok_{n}": "declined:insufficient_funds" for n in range(1, customers, 10)}  # who have one
+    declines = {f"tok_{n}": ["declined:insufficient_funds"] for n in range(1, customers, 10)}  # who have one
     began = process_time()
     copy = copied(records, declines, START, SERVED)
     driven = drive(copy, START + timedelta(days=days))

@@ -142,8 +142,8 @@ class Copy:
     mailer: NotingMailer
 
 
-def copied(records: Sequence[Any], outcomes: Mapping[str, str], at: datetime, queues: Sequence[str]) -> Copy:
-    """These records in a world in which it is `at`, and each payment token does as `outcomes` says. PRODUCT 12.
+def copied(records: Sequence[Any], outcomes: Mapping[str, Sequence[str]], at: datetime, queues: Sequence[str]) -> Copy:
+    """These records in a world in which it is `at`, and charges on each token end as `outcomes` says. PRODUCT 12.
 
     No adapter here can reach anything: whatever the copy does, it does to itself. `queues` are those that are served.
     They are imported here, since every function would start with them and only a rehearsal uses them.
@@ -156,8 +156,8 @@ def copied(records: Sequence[Any], outcomes: Mapping[str, str], at: datetime, qu
     clock = notes.SetClock(at)
     store, gateway, mailer = MemoryStore(), SimulatedGateway(clock), notes.NotingMailer(clock)
     store.load(records)
-    for token, outcome in outcomes.items():
-        gateway.behave(token, [outcome])
+    for token, script in outcomes.items():
+        gateway.behave(token, script)
     queue = notes.WaitingQueue(clock, frozenset(queues))
     ports = Ports(
         store=store, clock=clock, ids=notes.RehearsedIds(), queue=queue, dead_letters=notes.NoDeadLetters(),

@@ -17,6 +17,7 @@ from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice
 from shared.domain.outbox import OutboxEvent
 from shared.domain.payment import ChargeOutcome, CreditBalance, GivenBack, Payment, PaymentMethod
+from shared.domain.rehearsal import Rehearsal
 from shared.domain.runs import BillRun, PaymentRun
 from shared.domain.task import Task
 from shared.domain.values import dataclass
@@ -222,6 +223,7 @@ EVENTS_PENDING = Index("events_pending", OutboxEvent)  # partition "all"; sort: 
 SUMMARIES_DUE = Index("summaries_due", SummarySchedule)  # partition "all"; sort: next_at (or ~, for never)#id
 WEBHOOK_DELIVERIES = Index("webhook_deliveries", WebhookDelivery)  # partition: endpoint; sort: created_at#id
 WEBHOOK_DELIVERIES_DUE = Index("webhook_deliveries_due", WebhookDelivery)  # sharded, pending; sort: next_at#id
+REHEARSALS = Index("rehearsals", Rehearsal)  # partition "all"; sort: created_at#id
 TASKS = Index("tasks", Task)  # partition: status; sort: created_at#id
 AUDIT = Index("audit", AuditEntry)  # sharded by request; sort: at#seq
 

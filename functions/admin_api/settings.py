@@ -19,7 +19,7 @@ from shared.contracts.api_settings import (
 )
 from shared.contracts.api_warnings import warnings_json
 from shared.domain.policy_lint import lint_settings
-from shared.domain.rehearsal import Rehearsal
+from shared.domain.rehearsal import CATEGORIES, Rehearsal
 from shared.domain.settings import Settings, SettingsChange
 from shared.use_cases.change_settings import change_settings, keep_logo
 from shared.use_cases.lookups import settings_of
@@ -72,7 +72,8 @@ def _tomorrow(patch: dict[str, Any], call: Call[Any]) -> dict[str, Any]:
 
     business = {key: value for key, value in (patch.get("business") or {}).items() if key != "logo"}
     asked = Rehearsal("reh_tomorrow", days=1, settings=dumps({**patch, "business": business}))
-    return {"tomorrow": result_json(rehearse(asked, call.ports, TOMORROW_CUSTOMERS_MAX))["difference"]}
+    apart = result_json(rehearse(asked, call.ports, TOMORROW_CUSTOMERS_MAX))["difference"]
+    return {"tomorrow": {category: apart[category] for category in CATEGORIES}}
 
 
 @endpoint(router, "GET", "/v1/settings/history", filters=PAGING)

@@ -194,7 +194,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         )  # fmt: skip
     except Refusal as refused:
         return message(_known(blank), refused.problem.status, _title(refused.problem.status), refused.problem.detail)
-    except InvalidBody as wrong:
+    except (InvalidBody, Invalid) as wrong:
         return message(_known(blank), 422, _title(422), str(wrong))
     except (Conflict, Unavailable):
         report("console_busy")

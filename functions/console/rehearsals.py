@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -11,11 +11,14 @@ from functions.console.api import Api
 from functions.console.forms import Reader, put, typed, whole, whole_list
 from functions.console.rendering import Answer, html
 from functions.console.requests import ConsoleRequest
-from functions.console.today import names_of
 from functions.console.views import frame, view
+from functions.console.words import place, set_to
 from shared.bootstrap import ports
-from shared.domain.rehearsal import CATEGORIES
+from shared.contracts.api_json import loads
+from shared.contracts.api_rehearsals import rehearsal_json
+from shared.domain.rehearsal import CATEGORIES, Rehearsal
 from shared.use_cases.lookups import settings_of
+from shared.use_cases.rehearsals import earlier_rehearsals
 
 DAYS_ASKED: Final = "30"
 SHOWN: Final = 50  # customers listed of each difference
@@ -27,20 +30,47 @@ SWITCHES: Final = (
     ("automations.account_summary.enabled", "Mail account summaries"),
 )  # fmt: skip
 OTHERS: Final[Mapping[str, Reader]] = {"bill_run.gate": str, "retries.retry_days": whole_list}
+LISTED: Final = 20  # earlier rehearsals on one page
+CHANGES_SHOWN: Final = 4  # of one of them
 POLICY: Final = (
     ("terms_days", "Days to pay"), ("limit_after_days", "Limit after days"),
     ("suspend_after_days", "Suspend after days"), ("terminate_after_days", "Terminate after days"),
 )  # fmt: skip
 DRAWN: Final = (("invoices", "billed"), ("charges", "charged"), ("emails", "mailed"))
+TOLD: Final = (
+    ("billed", "billed"), ("posted", "posted"), ("held", "held for review"), ("mailed", "mailed"),
+    ("charged", "charged"), ("declined", "declined"), ("retried", "retried"), ("chased", "chased"), ("fees", "fees"),
+    ("limited", "limited"), ("suspended", "suspended"), ("terminated", "terminated"), ("restored", "restored"),
+)  # fmt: skip
 WIDE, HIGH = 1_000, 240  # of a chart; what it is drawn at is the page's business
 
 
 def show_form(request: ConsoleRequest, api: Api) -> Answer:
     named = [(c["id"], c["name"]) for c in api.items("/v1/customer-classes", limit=200)]
+    earlier = earlier_rehearsals(ports(), LISTED, request.query.get("cursor"))
     return view(
         request, api, "rehearsals", "/rehearsals", given={"days": DAYS_ASKED} | typed(request.fields),
         switches=SWITCHES, policy=POLICY, named=named, may=api.may("POST", "/v1/rehearsals"),
+        earlier=[rehearsal_json(r, None) | {"changes": _changes(r, dict(named))} for r in earlier.items],
+        next_cursor=earlier.cursor, later=bool(request.query.get("cursor")),
     )  # fmt: skip
+
+
+def _changes(asked: Rehearsal, classes: Mapping[str, str]) -> list[str]:
+    """What was changed in it, each as a field and its value; what is too much to read is counted."""
+    found = [*_leaves(loads(asked.settings or "{}"))]
+    for class_id, part in loads(asked.classes or "{}").items():
+        found += [f"{classes.get(class_id, class_id)}: {said}" for said in _leaves(part)]
+    more = len(found) - CHANGES_SHOWN
+    return found[:CHANGES_SHOWN] + ([f"and {more} more"] if more > 0 else [])
+
+
+def _leaves(tree: Any, at: str = "") -> Iterator[str]:
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from _leaves(value, f"{at}.{key}" if at else key)
+    else:
+        yield f"{place(at)} {set_to(tree)}"
 
 
 def start(request: ConsoleRequest, api: Api) -> str:
@@ -53,6 +83,8 @@ def asked(request: ConsoleRequest) -> dict[str, Any]:
     """The body that the form stands for: what was left as it is, is left out."""
     one = request.fields.one
     body: dict[str, Any] = {"days": whole(one("days"))}
+    if given := one("seed"):
+        body["seed"] = whole(given)
     settings: dict[str, Any] = {}
     policy: dict[str, Any] = {}
     readers: Mapping[str, Reader] = {**{path: _on for path, _ in SWITCHES}, **OTHERS}
@@ -80,18 +112,17 @@ def show(request: ConsoleRequest, api: Api) -> Answer:
     runs = [run for run in (found["base"], found["changed"]) if run]
     most = {c: max((d[c] for run in runs for d in run["days"]), default=0) for c, _ in DRAWN}
     shown = found["changed"] or found["base"]
-    apart = _apart(found)
     return view(
-        request, api, "rehearsal", "/rehearsals", found=found, categories=CATEGORIES, weeks=_weeks(shown), apart=apart,
+        request, api, "rehearsal", "/rehearsals", found=found, categories=CATEGORIES, weeks=_weeks(shown), told=TOLD,
+        apart=_apart(found), customers=_customers(shown),
         charts=[(said, *_per_day(shown, category, most[category])) for category, said in DRAWN],
         bands={c: _band(shown["cash"], c) for c in _currencies(shown["cash"])}, sooner=_sooner(found), run=shown,
-        names=names_of(dict.fromkeys(i["customer_id"] for items in apart.values() for i in items)),
     )  # fmt: skip
 
 
 def _nothing() -> dict[str, Any]:
-    return {"categories": (), "weeks": [], "apart": {}, "charts": [], "bands": {}, "sooner": [], "run": None,
-            "names": {}}  # fmt: skip
+    return {"categories": (), "weeks": [], "told": (), "apart": {}, "customers": [], "charts": [], "bands": {},
+            "sooner": [], "run": None}  # fmt: skip
 
 
 def progress(request: ConsoleRequest, api: Api) -> Answer:
@@ -105,11 +136,12 @@ def progress(request: ConsoleRequest, api: Api) -> Answer:
 
 
 def _apart(found: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Who gets a mail, and whose service changes, in one of the two runs alone."""
+    """Who gets more mails of a kind or fewer, and whose service changes more often or less."""
     if found["difference"] is None:
         return {}
+    items = found["difference"]["customers"]["items"]
     return {
-        f"{change} {category}": [i for i in found["difference"][category]["items"] if i["change"] == change][:SHOWN]
+        f"{change} {category}": [i for i in items if (i["change"], i["category"]) == (change, category)][:SHOWN]
         for category in ("emails", "steps")
         for change in ("added", "removed")
     }
@@ -117,16 +149,19 @@ def _apart(found: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 def _sooner(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Week by week and currency, what is expected to be in by then in both runs."""
-    if found["changed"] is None:
-        return []
-    rows = []
-    for before, after in zip(found["base"]["cash"], found["changed"]["cash"], strict=False):
-        for currency in sorted({*before["expected"], *after["expected"]}):
-            was, will = (Decimal(week["expected"].get(currency, "0")) for week in (before, after))
-            rows.append(
-                {"on": after["on"], "currency": currency, "was": str(was), "will": str(will), "more": will - was}
-            )
-    return rows
+    weeks = found["difference"]["cash"] if found["difference"] else ()
+    return [
+        {"on": week["on"], "currency": currency, "was": week["base"].get(currency, "0"),
+         "will": week["changed"].get(currency, "0"), "more": Decimal(more)}
+        for week in weeks
+        for currency, more in week["more"].items()
+    ]  # fmt: skip
+
+
+def _customers(run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Those first to whom something happens that nobody likes."""
+    unwelcome = ("terminated", "suspended", "limited", "fees", "chased", "declined", "held")
+    return sorted(run["customers"], key=lambda c: ([-c[word] for word in unwelcome], c["name"]))[:SHOWN]
 
 
 # ---- pictures ---------------------------------------------------------------------------------------------------

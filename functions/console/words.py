@@ -109,6 +109,15 @@ def word(code: object) -> str:
     return str(code).replace("template:", "").replace("_", " ").replace(".", " ").capitalize()
 
 
+def set_to(value: object) -> str:
+    """`on`, `never`, `1, 2`: what a setting is set to."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        return ", ".join(str(v) for v in value) if all(isinstance(v, int | str) for v in value) else "a new list"
+    return "never" if value is None else str(value)
+
+
 def fee(rule: Mapping[str, Any]) -> str:
     """`25.00 and 1.5 %, monthly`; – if there is none."""
     parts = [said for said, value in ((rule["amount"], rule["amount"]), (f"{rule['percent']} %", rule["percent"]))

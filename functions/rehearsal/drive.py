@@ -6,16 +6,17 @@ Every tick of the template's rules is a reminder, so those at which nothing is d
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from functions.rehearsal.wiring import RULES, WORKERS, Handler, Worker
 from shared.bootstrap import Copy, rehearsing
 from shared.use_cases.next_due import next_due
 
+A_DAY: Final = timedelta(days=1)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 GRID: Final = min(rule.every for rule in RULES)  # every rule's interval is a multiple of it
 ROUNDS_MAX: Final = 1_000_000  # of the queues at one instant; more means that a message begets itself
@@ -36,20 +37,37 @@ class Driven:
     failures: list[str] = field(default_factory=list)
 
 
-def drive(copy: Copy, until: datetime, every_tick: bool = False) -> Driven:
-    """Let time pass up to and including `until`. With `every_tick`, ticks with nothing due are invoked too."""
+def drive(copy: Copy, until: datetime, every_tick: bool = False, daily: Callable[[], object] | None = None) -> Driven:
+    """Let time pass up to and including `until`. With `every_tick`, ticks with nothing due are invoked too.
+
+    `daily` is what people do, each day at noon.
+    """
     driven = Driven()
     with rehearsing(copy), _rarely_collected():
-        _drain(copy, driven)
-        while (stop := _next_stop(copy, every_tick)) is not None and stop <= until:
-            copy.clock.set(stop)
-            _drain(copy, driven)
-            for rule in RULES:
-                if not (stop - EPOCH) % rule.every:
-                    _invoke(rule.handler, {}, driven)
-                    _drain(copy, driven)
-        copy.clock.set(until)
+        for noon in _noons(copy.clock.now(), until) if daily is not None else ():
+            _pass(copy, noon, every_tick, driven)
+            if daily is not None:
+                daily()
+        _pass(copy, until, every_tick, driven)
     return driven
+
+
+def _noons(since: datetime, until: datetime) -> Iterator[datetime]:
+    first = since.astimezone(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+    noons = (first + n * A_DAY for n in range((until - since).days + 2))
+    return (noon for noon in noons if since < noon <= until)
+
+
+def _pass(copy: Copy, until: datetime, every_tick: bool, driven: Driven) -> None:
+    _drain(copy, driven)
+    while (stop := _next_stop(copy, every_tick)) is not None and stop <= until:
+        copy.clock.set(stop)
+        _drain(copy, driven)
+        for rule in RULES:
+            if not (stop - EPOCH) % rule.every:
+                _invoke(rule.handler, {}, driven)
+                _drain(copy, driven)
+    copy.clock.set(until)
 
 
 @contextmanager

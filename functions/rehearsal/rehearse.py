@@ -34,6 +34,7 @@ from shared.use_cases.change_settings import change_settings
 from shared.use_cases.classes import found_class, put_class
 from shared.use_cases.copy_records import copy_records
 from shared.use_cases.lookups import settings_of
+from shared.use_cases.pay_as_before import Payers
 from shared.use_cases.rehearsed import Known, Rehearsed, outcomes_of, read_rehearsed
 
 CSV_ROWS_MAX: Final = 20_000  # in one part: some 3 MB, and Lambda answers with six at most
@@ -117,7 +118,7 @@ def result_json(lived: Lived) -> dict[str, Any]:
     base, changed = lived.base, lived.changed
     return {
         "base": run_json(base), "changed": run_json(changed) if changed else None,
-        "difference": difference_json(base.happenings, changed.happenings) if changed else None,
+        "difference": difference_json(base, changed) if changed else None,
         "warnings": warnings_json(lived.warned).get("warnings", []),
     }  # fmt: skip
 
@@ -143,10 +144,11 @@ def files_of(lived: Lived) -> dict[str, bytes]:
 def rehearse_records(records: Sequence[Any], asked: Rehearsal, live: Ports, *, changed: bool) -> Rehearsed:
     """Live through the days once in a copy of these records, which are as of the live clock's now."""
     start = live.clock.now()
-    copy = copied(records, outcomes_of(records), start, SERVED)
+    copy = copied(records, outcomes_of(records, asked.seed), start, SERVED)
+    payers = Payers.of(records, copy.ports, asked.seed) if asked.seed is not None else None
     if changed:
         _change(asked, copy.ports)
-    driven = drive(copy, start + timedelta(days=asked.days))
+    driven = drive(copy, start + timedelta(days=asked.days), daily=payers.pay if payers else None)
     return read_rehearsed(copy.ports, start, Known.of(records), copy.mailer.noted, driven.failures)
 
 

@@ -21,21 +21,27 @@ from shared.domain.policy import CustomerClass
 from shared.domain.rehearsal import (
     CATEGORIES,
     DAYS_MAX,
+    WORDS,
     Category,
     Change,
     Happening,
     Rehearsal,
     RehearsalStatus,
     difference,
+    net_changes,
+    words_of,
 )
 from shared.domain.settings import Settings
 from shared.domain.task import Task
 
 ITEMS_MAX: Final = 1_000  # listed of one category; its counts are of all
 CLASSES_MAX: Final = 50
+SEED_MAX: Final = 1_000_000
 CSV_HEADER: Final = (
     "run", "change", "category", "on", "customer_id", "name", "what", "amount", "currency", "reference", "detail",
+    "attempt",
 )  # fmt: skip
+_CASH: Final = ("charged", "received", "low", "expected", "high")
 _AMOUNTS: Final = {"invoices": "totals", "charges": "collected", "fees": "totals"}
 
 
@@ -49,12 +55,16 @@ Patch = Annotated[dict[str, Any] | None, BeforeValidator(_object), WithJsonSchem
 
 
 class RehearsalBody(Body):
-    """`settings` is a merge patch as for PATCH /v1/settings; `classes` are parts of classes to be replaced, by id."""
+    """`settings` is a merge patch as for PATCH /v1/settings; `classes` are parts of classes to be replaced, by id.
+
+    With a `seed`, what cards do and when customers pay by hand is drawn from what each did before.
+    """
 
     id: RehearsalId | None = None
     days: Annotated[int, Field(ge=1, le=DAYS_MAX)]
     settings: Patch = None
     classes: Patch = None
+    seed: Annotated[int | None, Field(ge=0, le=SEED_MAX)] = None
 
 
 # ---- changes to rehearse with -----------------------------------------------------------------------------------
@@ -109,7 +119,7 @@ RunAnswer = TypedDict(
 )  # fmt: skip
 
 
-class DifferenceAnswer(TypedDict):
+class ApartAnswer(TypedDict):
     invoices: CategoryAnswer
     charges: CategoryAnswer
     emails: CategoryAnswer
@@ -117,9 +127,14 @@ class DifferenceAnswer(TypedDict):
     steps: CategoryAnswer
 
 
+class DifferenceAnswer(ApartAnswer):
+    customers: CategoryAnswer  # who gets more or fewer mails of a kind, or service steps
+    cash: list[dict[str, Any]]  # what is in by then in either run
+
+
 class SettingsPreviewAnswer(TypedDict):
     effects: dict[str, int]
-    tomorrow: DifferenceAnswer
+    tomorrow: ApartAnswer
     warnings: NotRequired[list[dict[str, Any]]]
 
 
@@ -129,6 +144,7 @@ class RehearsalAnswer(TypedDict):
     days: int
     settings: dict[str, Any] | None
     classes: dict[str, Any] | None
+    seed: int | None
     reason: str | None
     created_at: Instant
     created_by: str | None
@@ -146,7 +162,8 @@ def rehearsal_json(asked: Rehearsal, result: Mapping[str, Any] | None) -> dict[s
     return {
         "id": asked.id, "status": asked.status, "days": asked.days,
         "settings": loads(asked.settings) if asked.settings is not None else None,
-        "classes": loads(asked.classes) if asked.classes is not None else None, "reason": asked.reason,
+        "classes": loads(asked.classes) if asked.classes is not None else None, "seed": asked.seed,
+        "reason": asked.reason,
         "created_at": rfc3339(asked.created_at), "created_by": asked.created_by,
         "finished_at": rfc3339(asked.finished_at),
         **{part: found.get(part) for part in ("base", "changed", "difference", "csv_parts")},
@@ -164,19 +181,46 @@ def run_json(run: Any) -> dict[str, Any]:
         "failures": [
             {"customer_id": f.customer_id, "code": f.code, "message": f.message} for f in run.failures[:ITEMS_MAX]
         ],
-        "errors": list(run.errors), "days": _counted(found, "on", lambda h: str(h.on), {}),
-        "customers": _counted(found, "customer_id", lambda h: h.customer_id, run.names)[:ITEMS_MAX],
+        "errors": list(run.errors), "days": _by_day(found),
+        "customers": _by_customer(found, run.names)[:ITEMS_MAX],
         "cash": [
-            {"on": str(week.on), **{name: money_json(getattr(week, name)) for name in
-                                    ("charged", "low", "expected", "high")}} for week in run.cash
+            {"on": str(week.on), **{name: money_json(getattr(week, name)) for name in _CASH}} for week in run.cash
         ],
     }  # fmt: skip
 
 
-def difference_json(base: Sequence[Happening], changed: Sequence[Happening]) -> dict[str, Any]:
-    """What only one of the two has: `added` is in changed alone, `removed` in base alone."""
-    found = difference(base, changed)
-    return {category: _changes(category, [p for p in found if p[1].category == category]) for category in CATEGORIES}
+def difference_json(base: Any, changed: Any) -> dict[str, Any]:
+    """What only one of two runs has: `added` is in changed alone, `removed` in base alone; by customer; and cash."""
+    found = difference(base.happenings, changed.happenings)
+    return {
+        **{category: _changes(category, [p for p in found if p[1].category == category]) for category in CATEGORIES},
+        "customers": _net(base, changed), "cash": _sooner(base, changed),
+    }  # fmt: skip
+
+
+def _net(base: Any, changed: Any) -> dict[str, Any]:
+    found = net_changes(base.happenings, changed.happenings)
+    counts, names = Counter(net.change for net in found), changed.names
+    items = [
+        {"change": n.change, "customer_id": n.customer_id, "name": names.get(n.customer_id, ""), "category": n.category,
+         "what": n.word, "times": n.times, "on": str(n.on)} for n in found[:ITEMS_MAX]
+    ]  # fmt: skip
+    return {
+        "count": len(found), "added": counts["added"], "removed": counts["removed"],
+        "by": dict(sorted(Counter(net.word for net in found).items())), "partial": len(found) > ITEMS_MAX,
+        "truncated": len(found) - len(items), "items": items,
+    }  # fmt: skip
+
+
+def _sooner(base: Any, changed: Any) -> list[dict[str, Any]]:
+    """Week by week, what is expected to be in by then: `more` is what comes in sooner, below zero what comes later."""
+    found = []
+    for was, will in zip(base.cash, changed.cash, strict=True):
+        currencies = sorted({*was.expected, *will.expected})
+        more = {c: will.expected.get(c, 0) - was.expected.get(c, 0) for c in currencies}
+        found.append({"on": str(will.on), "base": money_json(was.expected), "changed": money_json(will.expected),
+                      "more": money_json(more)})  # fmt: skip
+    return found
 
 
 def _category(category: Category, found: Sequence[Happening]) -> dict[str, Any]:
@@ -211,13 +255,28 @@ def _sums(category: Category, found: Iterable[Happening]) -> dict[str, str]:
     return money_json(sums)
 
 
-def _counted(found: Iterable[Happening], name: str, key: Any, names: Mapping[str, str]) -> list[dict[str, Any]]:
-    """How much of each category there is per day or per customer, in order."""
-    rows: dict[str, Counter[str]] = {}
+def _by_day(found: Iterable[Happening]) -> list[dict[str, Any]]:
+    """How much of each category and word there is on each day that has anything, in order."""
+    days: dict[str, Counter[str]] = {}
     for h in found:
-        rows.setdefault(key(h), Counter())[h.category] += 1
-    shown = ({name: k, **({"name": names.get(k, "")} if names else {})} for k in sorted(rows))
-    return [{**row, **{c: rows[row[name]][c] for c in CATEGORIES}} for row in shown]
+        days.setdefault(str(h.on), Counter())[h.category] += 1
+        for on, word in words_of(h):
+            days.setdefault(on, Counter())[word] += 1
+    return [{"on": on, **_counts(days[on])} for on in sorted(days)]
+
+
+def _by_customer(found: Iterable[Happening], names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The same for each customer to whom anything happens."""
+    owners: dict[str, Counter[str]] = {}
+    for h in found:
+        counts = owners.setdefault(h.customer_id, Counter())
+        counts[h.category] += 1
+        counts.update(word for _, word in words_of(h))
+    return [{"customer_id": id, "name": names.get(id, ""), **_counts(owners[id])} for id in sorted(owners)]
+
+
+def _counts(counted: Counter[str]) -> dict[str, int]:
+    return {name: counted[name] for name in (*CATEGORIES, *WORDS)}
 
 
 def _task(task: Task) -> dict[str, Any]:
@@ -249,5 +308,5 @@ def _row(run: Part, change: Change | None, happening: Happening, names: Mapping[
     reference = item.get("number") or item.get("invoice_id") or item.get("to")
     return [
         run, change, category, item["on"], owner, names.get(owner), item.get(_WHAT[category]), amount,
-        item.get("currency"), reference, item.get(_DETAIL[category]),
+        item.get("currency"), reference, item.get(_DETAIL[category]), item.get("attempt"),
     ]  # fmt: skip

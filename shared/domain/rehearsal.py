@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field
 from datetime import date, datetime
 from typing import Final, Literal, get_args
@@ -14,13 +14,20 @@ RehearsalStatus = Literal["pending", "done", "failed"]
 Category = Literal["invoices", "charges", "emails", "fees", "steps"]
 CATEGORIES: Final[tuple[Category, ...]] = get_args(Category)
 DAYS_MAX: Final = 90
+Word = Literal[
+    "billed", "posted", "held", "mailed", "charged", "declined", "retried", "chased", "limited", "suspended",
+    "terminated", "restored",
+]  # fmt: skip
+WORDS: Final[tuple[Word, ...]] = get_args(Word)
+CHASING: Final = ("past_due_", "template:")  # kinds of mails that begin so; what triggers send is a template
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
     """What was asked for and how far it is. Its result is a file: no record could hold it.
 
-    `settings` and `classes` are merge patches as JSON text; None: only what is set today is rehearsed.
+    `settings` and `classes` are merge patches as JSON text; None: only what is set today is rehearsed. With a `seed`
+    customers behave as they did before, drawn from their history; without one, cards do what they did last.
     """
 
     id: str
@@ -28,6 +35,7 @@ class Rehearsal:
     status: RehearsalStatus = "pending"
     settings: str | None = None
     classes: str | None = None
+    seed: int | None = None
     reason: str | None = None  # why it failed
     created_at: datetime | None = None
     created_by: str | None = None
@@ -67,7 +75,66 @@ class Happening:
         return (self.category, self.customer_id, self.on, self.word, self.amount_minor, self.currency, *self.key)
 
 
+def words_of(happening: Happening) -> Iterator[tuple[str, Word]]:
+    """What a calendar tells of it, each with its date: what was billed on one day may be posted on another."""
+    shown, on, word = happening.shown, str(happening.on), happening.word
+    if happening.category == "invoices":
+        billed_on = shown["billed_on"]
+        if billed_on is not None:
+            yield str(billed_on), "billed"
+        if word == "posted":
+            yield on, "posted"
+        elif word == "draft" and shown["flags"]:
+            yield on, "held"
+    elif happening.category == "charges":
+        if word in ("succeeded", "refunded"):
+            yield on, "charged"
+        elif word == "declined":
+            yield on, "declined"
+        if shown["attempt"] not in (None, 1):
+            yield on, "retried"
+    elif happening.category == "emails":
+        yield on, "mailed"
+        if word.startswith(CHASING):
+            yield on, "chased"
+    elif happening.category == "steps":
+        yield from ((on, step) for step in WORDS if step == word)
+
+
 Change = Literal["added", "removed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Net:
+    """Of a customer's mails of a kind, or service steps, so many more or fewer; `on` is the first such day."""
+
+    change: Change
+    category: Category
+    customer_id: str
+    word: str
+    times: int
+    on: date
+
+
+def net_changes(base: Iterable[Happening], changed: Iterable[Happening]) -> list[Net]:
+    """Who gets a mail that they would not have got, whose service changes: what only moves to another day is neither.
+
+    In order of their days.
+    """
+    days: dict[tuple[Category, str, str], tuple[list[date], list[date]]] = {}
+    for run, happenings in enumerate((base, changed)):
+        for h in happenings:
+            if h.category in ("emails", "steps"):
+                days.setdefault((h.category, h.customer_id, h.word), ([], []))[run].append(h.on)
+    found = []
+    for (category, customer_id, word), (was, will) in days.items():
+        if len(was) == len(will):
+            continue
+        change: Change = "added" if len(will) > len(was) else "removed"
+        more, fewer = (will, was) if change == "added" else (was, will)
+        first = min((Counter(more) - Counter(fewer)).elements())
+        found.append(Net(change, category, customer_id, word, len(more) - len(fewer), first))
+    return sorted(found, key=lambda net: (net.on, net.customer_id, net.category, net.word))
 
 
 def difference(base: Sequence[Happening], changed: Sequence[Happening]) -> list[tuple[Change, Happening]]:

@@ -177,7 +177,9 @@ KINDS: tuple[Kind, ...] = (
     Kind(SummarySchedule, "runs", "summary", lambda e: e.id, indexes=(
         IndexRule(ports.SUMMARIES_DUE, lambda e: ALL, lambda e: f"{_instant(e.next_at) or '~'}#{e.id}"),
     )),
-    Kind(Rehearsal, "runs", "rehearsal", lambda e: e.id),
+    Kind(Rehearsal, "runs", "rehearsal", lambda e: e.id, indexes=(
+        IndexRule(ports.REHEARSALS, lambda e: ALL, _created),
+    )),
     Kind(FailedMessage, "runs", "failed", lambda e: e.id, expires=lambda e: e.expires_at),
     Kind(NumberSeries, "runs", "series#", lambda e: "series", lambda e: e.name),
     Kind(Task, "runs", "task", lambda e: e.id, indexes=(

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Literal
 
+from shared import ports as p
 from shared.contracts.messages import RunRehearsal
 from shared.domain.copies import replace
 from shared.domain.errors import DomainError, NotFound, Refused
 from shared.domain.rehearsal import Rehearsal
-from shared.ports import Conflict, Ports, Save, Unavailable
+from shared.ports import Conflict, Page, Ports, Save, Unavailable
 from shared.use_cases.copy_records import count_customers
 
 AT_ONCE_MAX: Final = 6_000  # customers × days that one request carries out itself: 66 customers for 90 days
 WORKER_MAX: Final = 180_000  # that the worker does within its time: 2,000 customers for 90 days
+ASKED: Final = ("days", "settings", "classes", "seed")
 MEDIA_TYPES: Final = {"json": "application/json", "csv": "text/csv"}
 CarryOut = Callable[[Rehearsal], dict[str, bytes]]  # the files that are kept, by the ends of their names
 Said = Literal["done", "failed", "skipped"]
@@ -45,7 +47,7 @@ def ask_for_rehearsal(asked: Rehearsal, carry_out: CarryOut, ports: Ports) -> Re
 
 
 def _again(asked: Rehearsal, known: Rehearsal, ports: Ports) -> Rehearsal:
-    if (known.days, known.settings, known.classes) != (asked.days, asked.settings, asked.classes):
+    if any(getattr(known, name) != getattr(asked, name) for name in ASKED):
         raise Refused("id_taken", f"the id {asked.id} is taken: choose another")
     return _left_to_the_worker(known, ports) if known.status == "pending" else known
 
@@ -78,6 +80,12 @@ def rehearsal_of(id: str, ports: Ports) -> Rehearsal:
     if found is None:
         raise NotFound("rehearsal", id)
     return found
+
+
+def earlier_rehearsals(ports: Ports, most: int, after: str | None = None) -> Page[Rehearsal]:
+    """Those that were asked for, newest first; raises Invalid for an `after` that is no page's cursor."""
+    found = ports.store.find(p.REHEARSALS, "all", after=after, limit=most, reverse=True)
+    return Page(tuple(ports.store.get_many(Rehearsal, [e.key for e in found.items])), found.cursor)
 
 
 def _carried_out(asked: Rehearsal, carry_out: CarryOut, ports: Ports) -> Rehearsal:

@@ -12,10 +12,11 @@ from shared.domain.account_event import AccountEvent
 from shared.domain.calendar import local_date
 from shared.domain.cash_band import likely_paid
 from shared.domain.customer import Customer
+from shared.domain.draws import HISTORY_MAX, draw
 from shared.domain.invoice import Invoice
 from shared.domain.money import format_minor
 from shared.domain.notice import Notice
-from shared.domain.payment import Payment, PaymentMethod
+from shared.domain.payment import Payment
 from shared.domain.rehearsal import Happening
 from shared.domain.runs import BillRun, Failure
 from shared.domain.settings import Settings
@@ -24,12 +25,14 @@ from shared.domain.values import dataclass
 from shared.ports import Index, Ports
 from shared.use_cases.bill_runs import bill_run_summary
 from shared.use_cases.lookups import settings_of, shards
+from shared.use_cases.pay_as_before import chargeable, days_late
 
 E = TypeVar("E")
 PAGE: Final = 1_000
 PAGES_MAX: Final = 10_000
 WEEK: Final = timedelta(days=7)
-PAID_FOR_WORK: Final = ("regular", "out_of_turn")
+TOLD: Final = ("succeeded", "declined", "refunded")  # what a gateway failed to process says nothing about the card
+DRAWN_MAX: Final = 100  # of one card: more charges than 90 days have
 STEPS: Final = {
     "service_limited": "limited", "service_suspended": "suspended", "service_terminated": "terminated",
     "service_restored": "restored",
@@ -61,12 +64,14 @@ class Known:
 class WeekOfCash:
     """Cash up to and including a day, since the start, by currency in minor units.
 
-    `charged` is what the payment runs collect in the rehearsal. What customers pay by hand is not rehearsed: it is in
-    `expected` as they usually pay, in `low` as late as they do, in `high` as early.
+    `charged` is what the payment runs collect in the rehearsal, `received` what customers pay by hand in it, which they
+    do with a seed only. What they are likely to pay by hand, with or without, is in `expected` as they usually do, in
+    `low` as late as they do, in `high` as early.
     """
 
     on: date
     charged: dict[str, int] = field(default_factory=dict)
+    received: dict[str, int] = field(default_factory=dict)
     low: dict[str, int] = field(default_factory=dict)
     expected: dict[str, int] = field(default_factory=dict)
     high: dict[str, int] = field(default_factory=dict)
@@ -97,8 +102,11 @@ class _Reading:
 
     def on(self, customer_id: str, at: datetime) -> date:
         """The customer's local date."""
+        return local_date(at, self.zone(customer_id))
+
+    def zone(self, customer_id: str) -> str:
         customer = self.customers.get(customer_id)
-        return local_date(at, customer.zone(self.settings) if customer else self.settings.business.timezone)
+        return customer.zone(self.settings) if customer else self.settings.business.timezone
 
 
 def read_rehearsed(
@@ -139,7 +147,8 @@ def _invoices(invoices: Iterable[Invoice], reading: _Reading) -> Iterator[Happen
         on = reading.on(invoice.customer_id, at)
         fee = invoice.late_fee is not None
         shown: dict[str, object] = {
-            "on": str(on), "customer_id": invoice.customer_id, "invoice_id": invoice.id, "type": invoice.type,
+            "on": str(on), "billed_on": _billed_on(invoice, reading), "customer_id": invoice.customer_id,
+            "invoice_id": invoice.id, "type": invoice.type,
             "status": invoice.status, "number": invoice.number, "invoice_date": str(invoice.invoice_date),
             "posted_on": _text(invoice.posted_on), "due_on": _text(invoice.due_on), "currency": invoice.currency,
             "total": format_minor(invoice.total_minor, invoice.currency), "flags": [f.code for f in invoice.flags],
@@ -150,6 +159,13 @@ def _invoices(invoices: Iterable[Invoice], reading: _Reading) -> Iterator[Happen
             "fees" if fee else "invoices", invoice.customer_id, on, at, invoice.status, _of_invoice(invoice),
             invoice.total_minor, invoice.currency, shown,
         )  # fmt: skip
+
+
+def _billed_on(invoice: Invoice, reading: _Reading) -> str | None:
+    """The customer's day on which it was made; None for a draft that was there before."""
+    if invoice.id in reading.known.invoices:
+        return None
+    return str(reading.on(invoice.customer_id, invoice.created_at or reading.since))
 
 
 def _of_invoice(invoice: Invoice) -> tuple[object, ...]:
@@ -230,12 +246,14 @@ def _cash(invoices: Iterable[Invoice], found: Sequence[Happening], reading: _Rea
     start = local_date(reading.since, reading.settings.business.timezone)
     end = local_date(reading.ports.clock.now(), reading.settings.business.timezone)
     charged = [(h.on, h.amount_minor, h.currency) for h in found if h.category == "charges" and h.word == "succeeded"]
-    by_hand = list(_by_hand(invoices, start, reading))
+    payments = list(_received(reading))
+    received = [(reading.on(p.customer_id, p.at), p.amount_minor, p.currency) for p in payments]
+    by_hand = list(_by_hand(invoices, payments, start, reading))
     on = start
     while on < end:
         on = min(on + WEEK, end)
-        sure = _sums((amount, currency) for day, amount, currency in charged if day <= on)
-        week = WeekOfCash(on, sure, dict(sure), dict(sure), dict(sure))
+        sure, came = (_sums((a, c) for day, a, c in parts if day <= on) for parts in (charged, received))
+        week = WeekOfCash(on, sure, came, dict(sure), dict(sure), dict(sure))
         for likely, amount, currency in by_hand:
             days = (likely.late_on, likely.usual_on, likely.early_on)
             for sums, day in zip((week.low, week.expected, week.high), days, strict=True):
@@ -244,36 +262,35 @@ def _cash(invoices: Iterable[Invoice], found: Sequence[Happening], reading: _Rea
         yield week
 
 
-def _by_hand(invoices: Iterable[Invoice], start: date, reading: _Reading) -> Iterator[tuple[Any, int, str]]:
-    """What nothing in the rehearsal has paid, with the days on which its customer is likely to pay it."""
+def _received(reading: _Reading) -> Iterator[Payment]:
+    """What was paid by hand in the rehearsal."""
+    for shard in shards():
+        for payment in _all(Payment, p.PAYMENTS, shard, reading.ports):
+            if payment.id not in reading.known.payments and payment.method not in ("card", "credit"):
+                yield payment
+
+
+def _by_hand(
+    invoices: Iterable[Invoice], payments: Iterable[Payment], start: date, reading: _Reading
+) -> Iterator[tuple[Any, int, str]]:
+    """What no card in the rehearsal has paid, with the days on which its customer is likely to pay it.
+
+    What was paid by hand in it on a day that a seed drew is as uncertain as the rest.
+    """
+    drawn = {a.invoice_id: a.amount_minor for payment in payments for a in payment.allocations}
     habits: dict[str, list[int]] = {}
-    owed: list[Invoice] = []
+    owed: list[tuple[Invoice, int]] = []
     for invoice in invoices:
-        if invoice.collectable() and not _chargeable(invoice, reading):
-            owed.append(invoice)
-        elif (late := _days_late(invoice, reading)) is not None:
+        late = days_late(invoice, reading.zone(invoice.customer_id), reading.since)
+        if invoice.id in drawn:
+            owed.append((invoice, invoice.residual_minor + drawn[invoice.id]))
+        elif invoice.collectable() and not chargeable(invoice, reading.settings, reading.ports):
+            owed.append((invoice, invoice.residual_minor))
+        elif late is not None:
             habits.setdefault(invoice.customer_id, []).append(late)
-    for invoice in owed:
+    for invoice, amount in owed:
         as_of = max(start, invoice.posted_on or start)
-        likely = likely_paid(invoice.due_on or as_of, habits.get(invoice.customer_id, ()), as_of)
-        yield likely, invoice.residual_minor, invoice.currency
-
-
-def _days_late(invoice: Invoice, reading: _Reading) -> int | None:
-    """Of an invoice that was settled before the rehearsal began."""
-    settled_at, due_on = invoice.settled_at, invoice.due_on
-    if settled_at is None or due_on is None or settled_at > reading.since:
-        return None
-    if invoice.type not in PAID_FOR_WORK or invoice.total_minor <= 0:
-        return None
-    return (reading.on(invoice.customer_id, settled_at) - due_on).days
-
-
-def _chargeable(invoice: Invoice, reading: _Reading) -> bool:
-    """Whether payment runs are still to take it, after the last day, so that nobody pays it by hand."""
-    if invoice.autopay_ended or not reading.settings.payment_run.enabled:
-        return False
-    return bool(reading.ports.store.list(PaymentMethod, invoice.customer_id, limit=1).items)
+        yield likely_paid(invoice.due_on or as_of, habits.get(invoice.customer_id, ()), as_of), amount, invoice.currency
 
 
 def _sums(amounts: Iterable[tuple[int, str]]) -> dict[str, int]:
@@ -290,21 +307,26 @@ def _text(on: date | None) -> str | None:
 # ---- how cards behave -------------------------------------------------------------------------------------------
 
 
-def outcomes_of(records: Iterable[Any]) -> dict[str, str]:
-    """What each payment token did last, in the simulated gateway's words; who never did anything pays. API.md.
+def outcomes_of(records: Iterable[Any], seed: int | None = None) -> dict[str, list[str]]:
+    """How charges on each payment token end, one after the other, in the simulated gateway's words.
 
-    What the gateway failed to process, or has not told yet, says nothing about the card.
+    Without a seed each does what it did last, for ever; with one, its latest attempts are drawn from. Who never did
+    anything pays, and a card that was declined for good is never drawn to work again. API.md.
     """
-    last: dict[str, Payment] = {}
+    past: dict[str, list[Payment]] = {}
     for payment in records:
-        if not isinstance(payment, Payment) or payment.token is None:
-            continue
-        if payment.status not in ("succeeded", "declined", "refunded"):
-            continue
-        known = last.get(payment.token)
-        if known is None or (payment.at, payment.attempt or 0) >= (known.at, known.attempt or 0):
-            last[payment.token] = payment
-    return {token: _outcome(payment) for token, payment in last.items()}
+        if isinstance(payment, Payment) and payment.token is not None and payment.status in TOLD:
+            past.setdefault(payment.token, []).append(payment)
+    for attempts in past.values():
+        attempts.sort(key=lambda a: (a.at, a.attempt or 0))
+    return {token: _script(token, attempts[-HISTORY_MAX:], seed) for token, attempts in past.items()}
+
+
+def _script(token: str, attempts: Sequence[Payment], seed: int | None) -> list[str]:
+    last = attempts[-1]
+    if seed is None or (last.status == "declined" and last.hard):
+        return [_outcome(last)]
+    return [_outcome(draw(attempts, seed, "charge", token, n)) for n in range(DRAWN_MAX)]
 
 
 def _outcome(payment: Payment) -> str:

@@ -393,19 +393,62 @@ def test_a_card_does_what_it_did_last_and_one_without_a_past_pays(memory_world):
     assert {c["customer_id"]: c["status"] for c in charges if c["amount"] == "30.00"} == owners
 
 
-def test_what_customers_pay_by_hand_is_only_in_the_forecasts_band(memory_world):
-    """Due in four days and always paid two days late: expected on the sixth, charged never."""
-    world = memory_world
+def always_two_days_late(world):
+    """Due in four days and always paid two days late; the last invoice, of 9 January, is open."""
     customer = world.customer(terms_days=4)
     for n in range(3):
         world.invoice(customer, "10.00", on=f"2026-01-0{n + 1}")
         world.pays(customer, "10.00", on=f"2026-01-{n + 7:02}")
         world.to(f"2026-01-{n + 7:02}")
     world.invoice(customer, "80.00")
-    run = rehearsed(world, 14)["base"]
+    return customer
+
+
+def test_what_customers_pay_by_hand_is_only_in_the_forecasts_band(memory_world):
+    """Expected on the sixth day, charged never; and without a seed nobody pays, and is chased."""
+    always_two_days_late(memory_world)
+    run = rehearsed(memory_world, 14)["base"]
     assert run["charges"]["count"] == 0
     first, second = run["cash"]
     assert (first["charged"], first["expected"], second["expected"]) == ({}, {"USD": "80.00"}, {"USD": "80.00"})
+    assert (second["received"], second["low"], second["high"]) == ({}, {"USD": "80.00"}, {"USD": "80.00"})
+
+
+def test_with_a_seed_customers_pay_by_hand_when_they_did_before(memory_world):
+    """On 15 January, two days late: chased once, on the first day; what the forecast says is the same."""
+    world = memory_world
+    world.automate()
+    world.settings(automations={"past_due": {"tiers": [
+        {"from_days": 1, "template": "past_due_1"}, {"from_days": 2, "template": "past_due_2"},
+        {"from_days": 3, "template": "past_due_3"},
+    ]}})  # fmt: skip
+    customer = always_two_days_late(world)
+    world.settings(automations={"past_due": {"schedule": "0 14 * * *"}})
+    alone, drawn = (rehearsed(world, 14, **seed)["base"] for seed in ({}, {"seed": 1}))
+    chased = [[e["kind"] for e in run["emails"]["items"] if e["kind"].startswith("past_due")] for run in (alone, drawn)]
+    assert chased == [["past_due_1", "past_due_2", "past_due_3"], ["past_due_1"]]
+    told = [(d["on"], d["chased"], d["mailed"]) for d in drawn["days"]][-2:]
+    assert told == [("2026-01-14", 1, 1), ("2026-01-15", 0, 1)]  # the second mail thanks them
+    assert [week["received"] for week in drawn["cash"]] == [{"USD": "80.00"}] * 2
+    assert [week["expected"] for week in drawn["cash"]] == [week["expected"] for week in alone["cash"]]
+    assert world.account(customer)["balance"] == {"USD": "80.00"}
+
+
+def test_with_a_seed_a_card_is_declined_as_often_as_before_and_the_same_seed_is_the_same_story(memory_world):
+    world = memory_world
+    world.automate()
+    world.settings(retries={"retry_days": []})
+    customer = world.customer(terms_days=1)
+    world.card(customer, "declined:insufficient_funds", "succeeded", "declined:insufficient_funds", "succeeded")
+    for n in range(4):
+        world.invoice(customer, "10.00")
+        world.to(f"2026-01-{n + 2:02}T12:00:00Z")
+    for n in range(11):  # fifteen attempts with those before
+        world.invoice(customer, f"{20 + n}.00")
+    one, again, other = (rehearsed(world, 2, seed=seed)["base"]["charges"] for seed in (1, 1, 2))
+    assert one == again != other
+    assert set(one["by"]) == set(other["by"]) == {"declined", "succeeded"}
+    assert rehearsed(world, 2)["base"]["charges"]["by"] == {"succeeded": 11}  # as it did last
 
 
 @pytest.fixture

@@ -48,8 +48,34 @@ def test_the_difference_says_what_switching_something_on_would_bring(world, comp
     apart = made["difference"]["invoices"]
     assert (apart["count"], apart["added"], apart["removed"]) == (4, 4, 0)
     assert {i["change"] for i in apart["items"]} == {"added"}
+    assert [(d["on"], d["billed"], d["posted"]) for d in made["changed"]["days"]] == [
+        ("2026-01-01", 2, 2), ("2026-01-02", 2, 2),
+    ]  # fmt: skip
+    assert [(c["customer_id"], c["billed"]) for c in made["changed"]["customers"]] == [(c, 2) for c in sorted(company)]
     assert world.get("/v1/settings")["bill_run"]["enabled"] is False
     assert world.invoices() == []
+
+
+def test_who_gets_more_mails_and_whose_service_changes_is_said_by_customer_and_what_comes_in_sooner(world, company):
+    """Switched on with a card each: two invoices are mailed, collected, and thanked for. Nobody's service changes."""
+    world.settings(bill_run={**SWITCH_ON["bill_run"]})
+    for customer in company:
+        world.card(customer)
+    sending = {"bill_run": {"auto_email": True}, "payment_run": {"enabled": True}}
+    apart = ask(world, 6, settings=sending)["difference"]
+    assert (apart["customers"]["added"], apart["customers"]["removed"]) == (4, 0)
+    first = [i for i in apart["customers"]["items"] if i["customer_id"] == company[0]]
+    assert [(i["change"], i["category"], i["what"], i["times"], i["on"]) for i in first] == [
+        ("added", "emails", "invoice", 2, "2026-01-01"), ("added", "emails", "payment_received", 2, "2026-01-03"),
+    ]  # fmt: skip
+    assert first[0]["name"]
+    (week,) = apart["cash"]
+    assert (week["on"], week["base"], week["changed"]) == ("2026-01-07", {"USD": "206.46"}, {"USD": "206.46"})
+    suspending = {world.get(f"/v1/customers/{c}")["class_id"]: {"regular": {"suspend_after_days": 4}} for c in company}
+    steps = ask(world, 12, classes=suspending)["difference"]["customers"]
+    assert {(i["customer_id"], i["what"]) for i in steps["items"] if i["category"] == "steps"} == {
+        (c, "suspended") for c in company
+    }  # fmt: skip
 
 
 def test_the_same_settings_again_differ_in_nothing(world, company):
@@ -74,6 +100,12 @@ def test_a_class_may_be_rehearsed_with_other_policies(world, company):
 def test_days_are_one_to_ninety(world, days):
     refused = world.post("/v1/rehearsals", {"days": days}, status=422)
     assert [e["field"] for e in refused["errors"]] == ["days"]
+
+
+@pytest.mark.parametrize("seed", [-1, 1_000_001, "7", 1.5, True])
+def test_a_seed_is_a_number_up_to_a_million(world, seed):
+    refused = world.post("/v1/rehearsals", {"days": 1, "seed": seed}, status=422)
+    assert [e["field"] for e in refused["errors"]] == ["seed"]
 
 
 @pytest.mark.parametrize("days", [1, 90])
@@ -161,6 +193,7 @@ def test_unknown_rehearsals_and_roles_too_low(world):
     made = world.post("/v1/rehearsals", {"id": "reh_own", "days": 1}, token="local-operator")
     assert world.post("/v1/rehearsals", {"id": "reh_own", "days": 1}, token="local-operator", status=200) == made
     world.post("/v1/rehearsals", {"id": "reh_own", "days": 2}, token="local-operator", status=409)
+    world.post("/v1/rehearsals", {"id": "reh_own", "days": 1, "seed": 0}, token="local-operator", status=409)
     assert world.get("/v1/rehearsals/reh_own", token="local-viewer") == made
 
 

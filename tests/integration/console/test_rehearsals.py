@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functions.console import rehearsals as console_rehearsals
 from shared.use_cases import rehearsals
 from tests.integration.console.console_browser import Console
 
@@ -34,10 +35,11 @@ def test_what_would_be_different_is_asked_for_and_read(world):
     billed = made["changed"]["invoices"]
     assert billed["count"] == 3
     assert f"Invoices USD 203.23 0 {billed['count']} {billed['count']} 0" in page.text
-    assert "Would get a mail that they would not have got Acme Ltd Invoice 1 Jan 2026" in page.text
+    assert "Would get a mail that they would not have got Acme Ltd Invoice × 3 1 Jan 2026" in page.text
     assert "Nobody is limited, suspended or terminated because of it." in page.text
     assert page.html.count("<svg") == 3  # billed, mailed, and the cash of one currency; nothing is charged
-    assert "2 Feb 2026 1 billed" in page.text  # in the calendar
+    assert "2 Feb 2026 1 billed 1 posted 1 mailed" in page.text  # in the calendar
+    assert "Acme Ltd 3 3 – – – – – –" in page.text  # customer by customer
     assert "Through As set Changed 8 Jan 2026 USD 40.00 USD 143.23 sooner" in page.text
     rows = console.get(next(link for link in page.links if "/rows" in link))
     assert rows.body.startswith(b"run,change,category,on,")
@@ -96,3 +98,29 @@ def test_what_cannot_be_rehearsed_says_why_beside_what_was_typed(world):
     assert (form.value("days"), form.value("settings.bill_run.gate")) == ("91", "all")
     viewer = Console(world, "viewer").get("/console/rehearsals")
     assert "Your role may look, but not rehearse." in viewer.text
+
+
+def test_earlier_rehearsals_are_listed_newest_first_with_what_was_changed_in_them(world, monkeypatch):
+    monkeypatch.setattr(console_rehearsals, "LISTED", 2)
+    assert "Earlier rehearsals None yet." in Console(world, "viewer").get("/console/rehearsals").text
+    changes = {
+        "bill_run": {"auto_post": True, "gate": "all"},
+        "retries": {"retry_days": [1, 2]},
+        "pay_link": {"expires_days": 9},
+    }
+    classes = {"cls_standard": {"regular": {"suspend_after_days": None, "terms_days": 9}}}
+    for n, more in enumerate(({"settings": changes, "classes": classes}, {"seed": 7}, {})):
+        world.to(f"2026-01-0{n + 1}T09:00:00Z")
+        world.post("/v1/rehearsals", {"id": f"reh_{n}", "days": n + 5, **more}, token="local-operator")
+    console = Console(world, "viewer")
+    page = console.get("/console/rehearsals")
+    listed = "3 Jan 2026, 09:00 7 Done local-operator – 2 Jan 2026, 09:00 6 seed 7 Done local-operator – Earlier ones"
+    assert listed in page.text
+    assert [link for link in page.links if "rehearsals/reh_" in link] == [
+        "/console/rehearsals/reh_2", "/console/rehearsals/reh_1",
+    ]  # fmt: skip
+    older = console.get(next(link for link in page.links if "cursor=" in link).partition("#")[0])
+    assert "1 Jan 2026, 09:00 5 Done local-operator Bill run, auto post on Bill run, gate all" in older.text
+    assert "Retries, retry days 1, 2 Pay link, expires days 9 and 2 more" in older.text
+    assert "Earlier ones" not in older.text
+    assert console.get("/console/rehearsals?cursor=none").status == 422
