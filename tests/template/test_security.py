@@ -117,7 +117,7 @@ def test_the_console_and_nothing_else_is_under_its_path(wiring):
     assert {r.path for r in wiring.routes if r.function == CONSOLE} == {r.path for r in pages}
 
 
-def test_the_console_may_do_what_the_api_may_whose_endpoints_it_calls_and_look_for_unknown_payments(wiring):
+def test_the_console_may_do_what_the_api_may_whose_endpoints_it_calls_and_look_for_what_only_it_lists(wiring):
     def rights(name):
         logs = f"{name.removesuffix('Function')}Logs"
         granted = wiring.functions[name].grants
@@ -126,6 +126,7 @@ def test_the_console_may_do_what_the_api_may_whose_endpoints_it_calls_and_look_f
     more = rights(CONSOLE) - rights("AdminApiFunction")
     assert {(action, "/".join(resource.split("/")[-2:])) for action, resource in more} == {
         ("dynamodb:Query", "index/payments_unresolved"),
+        ("dynamodb:Query", "index/rehearsals"),
         ("s3:GetObject", "reports/*"),
     }
     assert rights("AdminApiFunction") < rights(CONSOLE)
