@@ -8,11 +8,12 @@ from datetime import date, timedelta
 from shared.domain.collection import CollectionState, seen_of
 from shared.domain.collection_facts import Facts, above_threshold, chasable, due, next_in_service
 from shared.domain.copies import replace
-from shared.domain.customer import Service
+from shared.domain.customer import Customer, Service
 from shared.domain.fee_plan import fee_dates, fees_due
 from shared.domain.invoice import Invoice
 from shared.domain.late_fees import Fee, is_fee
 from shared.domain.money import minor_in
+from shared.domain.policy import CustomerClass
 from shared.domain.service_steps import (
     StepNotice,
     lifted,
@@ -24,7 +25,7 @@ from shared.domain.service_steps import (
     unannounced,
     warning,
 )
-from shared.domain.settings import Tier
+from shared.domain.settings import Settings, Tier
 from shared.domain.triggers import Fired, firing, trigger_dates, trigger_fees
 from shared.domain.values import dataclass
 
@@ -95,6 +96,33 @@ def evaluate(facts: Facts, on: date) -> Evaluation:
     )  # fmt: skip
 
 
+def nothing_new(
+    owed: Sequence[Invoice], state: CollectionState, customer: Customer, settings: Settings, its_class: CustomerClass,
+    on: date,
+) -> bool:  # fmt: skip
+    """Whether that one day calls for nothing, told without evaluating it, by what the sweep goes by. `owed`, the open
+    invoices, begin with the oldest due.
+
+    The sweep goes by the latest date there is anywhere: most customers it asks for a day before they have anything new.
+    Fees are looked at in any case: who posted one may have died before the rest.
+    """
+    if state.asked or customer.service != state.step or any(i.late_fee is not None for i in owed):
+        return False
+    if state.assessed_on is not None and on < state.assessed_on:
+        return False
+    if any((due(i) - on).days in its_class.policy(i.type).reminders_before_due for i in owed):
+        return False
+    late = bool(owed) and owed[0].payment_status(on) == "overdue"
+    if not late or not state.followed:
+        return not late and not state.followed
+    same = state.rules == (settings.version, its_class.id, its_class.version) and state.seen == _seen(owed)
+    return same and state.next_on is not None and state.next_on > on
+
+
+def _seen(owed: Sequence[Invoice]) -> str:
+    return seen_of(sorted((str(i.due_on), i.id) for i in owed))
+
+
 def _nothing_late(facts: Facts, reminders: tuple[tuple[Invoice, int], ...], on: date) -> Evaluation:
     """Nothing is past due: the episode is over, unless something was on that day and has been settled since."""
     if any(end is not None and end > on for end in facts.settled_on):
@@ -125,7 +153,7 @@ def _with_steps(found: Evaluation, facts: Facts, late: Sequence[Invoice], chased
         state = replace(state, unannounced=(*state.unannounced, unheard.step))
     state = replace(
         state, step=service, asked=asked, assessed_on=on, past_due_ids=tuple(i.id for i in late[:PAST_DUE_IDS_KEPT]),
-        seen=seen_of(sorted((str(i.due_on), i.id) for i in facts.open)), settings_version=facts.settings.version,
+        seen=_seen(facts.open), settings_version=facts.settings.version,
         class_id=facts.its_class.id, class_version=facts.its_class.version,
     )  # fmt: skip
     ahead = on + ONE_DAY if notice else next_on(replace(facts, state=state), late, chased, on)

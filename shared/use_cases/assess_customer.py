@@ -17,7 +17,7 @@ from shared.domain.invoice import Invoice
 from shared.domain.late_fees import Fee
 from shared.domain.notice import Notice
 from shared.domain.outbox import OutboxEvent
-from shared.domain.past_due import Evaluation, catch_up, make_up, overdue
+from shared.domain.past_due import Evaluation, catch_up, make_up, nothing_new, overdue
 from shared.domain.settings import Settings
 from shared.domain.task import Task
 from shared.domain.values import dataclass
@@ -34,7 +34,7 @@ from shared.use_cases.collection_actions import (
 )
 from shared.use_cases.collection_facts import facts_of, state_of
 from shared.use_cases.late_fees import FEES_PER_COMMIT, PostedFees, fees_posted, follow_up, post_fees
-from shared.use_cases.lookups import customer_of, local_on, settings_of
+from shared.use_cases.lookups import class_of, customer_of, local_on, open_invoices, settings_of
 from shared.use_cases.notices import hint
 from shared.use_cases.outbox import announce
 from shared.use_cases.post_invoices import posted_lately
@@ -52,9 +52,8 @@ X = TypeVar("X")
 
 @dataclass(frozen=True, slots=True)
 class Assessed:
-    """The tier the customer is in, the kind of past-due notice that was recorded, and what else was done."""
+    """The kind of past-due notice that was recorded, and what else was done."""
 
-    tier: int = 0
     notice: str | None = None
     skipped: bool = False  # a later day was assessed before
     notices: tuple[str, ...] = ()
@@ -87,7 +86,11 @@ def assess_customer(customer_id: str, occurred_at: datetime, ports: Ports, after
         settings, customer = settings_of(ports), customer_of(ports, customer_id)
         on, state = local_on(occurred_at, customer, settings), state_of(customer, ports)
         missed = local_on(after, customer, settings) if after else None
-        facts = facts_of(customer, state, settings, on, ports)
+        owed = open_invoices(ports, customer_id, also=state.past_due_ids)
+        its_class = class_of(ports, customer.class_id)
+        if (missed is None or missed + ONE_DAY >= on) and nothing_new(owed, state, customer, settings, its_class, on):
+            return Assessed()
+        facts = facts_of(customer, state, settings, on, ports, its_class=its_class, found=owed)
         if state.assessed_on is not None and on < state.assessed_on:
             found = list(make_up(facts, on if missed is None else min(missed + ONE_DAY, on), on))
             if not found:
@@ -118,7 +121,7 @@ def _apply(found: Sequence[Evaluation], facts: Facts, ports: Ports) -> Assessed 
     if left := [i for i in facts.open if i.late_fee is not None and posted_lately(i, ports)]:
         follow_up(left, ports)  # who posted them may have died before
     if _nothing_to_do(found, facts):
-        return Assessed(found[-1].tier)
+        return Assessed()
     fees = [fee for f in found for fee in f.fees]
     if len(fees) > FEES_PER_COMMIT:
         _charge_first(fees[:FEES_PER_COMMIT], facts.customer, facts.settings, ports)
@@ -135,7 +138,7 @@ def _apply(found: Sequence[Evaluation], facts: Facts, ports: Ports) -> Assessed 
     kinds = tuple(n.kind for n in plan.notices)
     told = [k for k in kinds if k.startswith("past_due_")]
     changed = plan.state.step if plan.state.step != facts.state.step else None
-    return Assessed(found[-1].tier, told[-1] if told else None, False, kinds, len(fees), changed)
+    return Assessed(told[-1] if told else None, False, kinds, len(fees), changed)
 
 
 def _nothing_to_do(found: Sequence[Evaluation], facts: Facts) -> bool:

@@ -29,13 +29,13 @@ def state_of(customer: Customer, ports: Ports) -> CollectionState:
 
 def facts_of(
     customer: Customer, state: CollectionState, settings: Settings, on: date, ports: Ports, *, ahead: bool = False,
-    its_class: CustomerClass | None = None,
+    its_class: CustomerClass | None = None, found: Sequence[Invoice] | None = None,
 ) -> Facts:  # fmt: skip
     """What an evaluation needs to know of a customer; `ahead`: also what later days ask for.
 
-    `its_class` stands in for the class that is saved.
+    `its_class` stands in for the class that is saved; `found` are the open invoices, where they have been read.
     """
-    found = open_invoices(ports, customer.id, also=state.past_due_ids)
+    found = open_invoices(ports, customer.id, also=state.past_due_ids) if found is None else found
     still = {i.id for i in found}
     gone = ports.store.get_many(Invoice, [(i, "") for i in state.past_due_ids if i not in still])
     ends = (i.settled_at or i.voided_at for i in gone)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.domain.customer import Hold, Pause, Promise, Switches
 from shared.domain.invoice import InvoiceHold
-from shared.domain.past_due import after, catch_up, evaluate, look_ahead, reminder_dates
+from shared.domain.past_due import after, catch_up, evaluate, look_ahead, nothing_new, reminder_dates
 from shared.domain.policy import CustomerClass, LateFee, Policy
 from shared.domain.settings import Action, Tier, Trigger
 from tests.unit.domain.collections_worlds import ACME, DAY, DUE, facts, invoice
@@ -122,10 +122,19 @@ def as_the_sweep_decides(world, looked, on):
     return state.next_on is None or state.next_on <= on
 
 
+def as_the_worker_decides(world, looked, on):
+    """Who is asked for every day, and looks closer only where something is new."""
+    owed = sorted(world.open, key=lambda i: (i.due_on, i.invoice_date, i.id))
+    customer = replace(world.customer, service=world.state.step)
+    return not nothing_new(owed, world.state, customer, world.settings, world.its_class, on)
+
+
 @settings(max_examples=150, deadline=None)
 @given(worlds())
 def test_looking_only_when_it_is_called_for_misses_nothing(world):
-    assert lived(world, as_the_sweep_decides) == lived(world, daily)
+    whole = lived(world, daily)
+    assert lived(world, as_the_sweep_decides) == whole
+    assert lived(world, as_the_worker_decides) == whole
 
 
 @settings(max_examples=80, deadline=None)
