@@ -104,9 +104,8 @@ def nothing_new(
     invoices, begin with the oldest due.
 
     The sweep goes by the latest date there is anywhere: most customers it asks for a day before they have anything new.
-    Fees are looked at in any case: who posted one may have died before the rest.
     """
-    if state.asked or customer.service != state.step or any(i.late_fee is not None for i in owed):
+    if state.asked or customer.service != state.step:
         return False
     if state.assessed_on is not None and on < state.assessed_on:
         return False

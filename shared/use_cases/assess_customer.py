@@ -88,6 +88,7 @@ def assess_customer(customer_id: str, occurred_at: datetime, ports: Ports, after
         missed = local_on(after, customer, settings) if after else None
         owed = open_invoices(ports, customer_id, also=state.past_due_ids)
         its_class = class_of(ports, customer.class_id)
+        _follow_up_fees(owed, ports)
         if (missed is None or missed + ONE_DAY >= on) and nothing_new(owed, state, customer, settings, its_class, on):
             return Assessed()
         facts = facts_of(customer, state, settings, on, ports, its_class=its_class, found=owed)
@@ -106,6 +107,12 @@ def assess_customer(customer_id: str, occurred_at: datetime, ports: Ports, after
     raise Unavailable(f"what is owed by {customer_id} kept changing")
 
 
+def _follow_up_fees(owed: Sequence[Invoice], ports: Ports) -> None:
+    """Who posted them may have died before."""
+    if left := [i for i in owed if i.late_fee is not None and posted_lately(i, ports)]:
+        follow_up(left, ports)
+
+
 def _first(facts: Facts, missed: date | None, on: date) -> date:
     """The first day to evaluate: what was missed begins where the last look, or the last sweep, ended."""
     first, state = on if missed is None else min(missed + ONE_DAY, on), facts.state
@@ -118,8 +125,6 @@ def _first(facts: Facts, missed: date | None, on: date) -> date:
 
 def _apply(found: Sequence[Evaluation], facts: Facts, ports: Ports) -> Assessed | None:
     """Write down what the evaluations of a customer's days call for; None if there were too many fees for one go."""
-    if left := [i for i in facts.open if i.late_fee is not None and posted_lately(i, ports)]:
-        follow_up(left, ports)  # who posted them may have died before
     if _nothing_to_do(found, facts):
         return Assessed()
     fees = [fee for f in found for fee in f.fees]
