@@ -125,7 +125,7 @@ class Server:
 def run(cloud: LocalCloud, port: int, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT. Raises OSError if the port is taken."""
     cloud.engine.invoker.on_failure = lambda failure: _complain(failure.text)
-    server = Server(App(cloud), port, cloud.live)
+    server = Server(App(cloud, waits=not cloud.live), port, cloud.live)
     server.app.complain = _complain
     cloud.address = server.url
     for line in greeting(server.url, cloud):

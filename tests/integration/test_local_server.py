@@ -159,6 +159,20 @@ def test_queues_show_their_depths(client, cloud):
     assert client.request("GET", "/_local/queues")[2]["items"][0] == {"name": "jobs", "depth": 0}
 
 
+@pytest.mark.parametrize(("method", "waits", "status"), [("GET", True, 200), ("GET", False, 503), ("POST", True, 503)])
+def test_what_is_still_being_made_is_made_where_time_does_not_pass_by_itself(cloud, method, waits, status):
+    client = LocalClient(cloud)
+    client.app = App(cloud, waits=waits)
+
+    def made_by_the_queue(event):
+        ready = cloud.engine.broker.depths()["jobs"] == 0
+        return {"statusCode": 200} if ready else {"statusCode": 503, "headers": {"Retry-After": "5"}}
+
+    toys.BEHAVIOUR["api"] = made_by_the_queue
+    cloud.engine.broker.put("jobs", ["1"])
+    assert client.request(method, "/v1/things")[0] == status
+
+
 def test_a_reset_empties_the_world_and_sets_its_clock(client, cloud):
     cloud.engine.broker.put("jobs", ["1"])
     assert client.request("POST", "/_local/reset", {"now": "2024-02-28T00:00:00Z"})[2] == {
