@@ -16,7 +16,7 @@ from shared.contracts.messages import RenderInvoice
 from shared.domain.calendar import local_date
 from shared.domain.customer import Customer
 from shared.domain.errors import Refused
-from shared.domain.invoice import Invoice, InvoiceLines, Line, part_count
+from shared.domain.invoice import Invoice, InvoiceLines, Line, part_keys
 from shared.domain.notice import Notice, notice_id
 from shared.ports import INVOICES, INVOICES_BY_CUSTOMER, INVOICES_BY_RUN, INVOICES_OPEN, PAGE_LIMIT, Entry, Ports
 from shared.use_cases.lookups import invoice_of, settings_of, shards
@@ -121,8 +121,7 @@ def shown(ports: Ports, invoices: Sequence[Invoice]) -> list[dict[str, Any]]:
 
 
 def _lines(ports: Ports, invoices: Sequence[Invoice]) -> dict[str, list[Line]]:
-    keys = [(i.id, f"{n:04d}") for i in invoices for n in range(part_count(i.line_count))]
-    lines: dict[str, list[Line]] = {i.id: [] for i in invoices}
-    for part in ports.store.get_many(InvoiceLines, keys):
+    lines = {i.id: list(i.lines) for i in invoices}
+    for part in ports.store.get_many(InvoiceLines, [key for i in invoices for key in part_keys(i)]):
         lines[part.invoice_id].extend(part.lines)
     return lines

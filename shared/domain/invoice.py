@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
@@ -22,6 +22,7 @@ FlagCode = Literal[
 
 LINES_MAX = 10_000
 LINES_PER_PART = 300  # lines per stored record, so that each stays far below DynamoDB's 400 KB
+LINES_WITHIN_MAX, NAMES_WITHIN_MAX = 6, 160  # lines, and characters of their names: a kilobyte holds them and the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class InvoiceLines:
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """An invoice without its lines, which are stored beside it: most that happens to an invoice needs only this.
+    """An invoice, with its `lines` where they are few. More are stored beside it: most that happens needs only this.
 
     A draft has no number, posting or due date. A credit memo has a negative total and residual 0. Posted invoices
     never change but for residual, hold and collection: only `void`, while nothing is paid.
@@ -110,6 +111,7 @@ class Invoice:
     adjusts_invoice_id: str | None = None  # on a memo: the invoice it adjusts
     reason: str | None = None  # on a memo: why
     created_at: datetime | None = None
+    lines: tuple[Line, ...] = ()  # all of them, or none: see lines_of in shared/use_cases/lookups.py
     version: int = 0
 
     def payment_status(self, on: date) -> PaymentStatus | None:
@@ -184,15 +186,24 @@ def totalled(invoice: Invoice, lines: Iterable[Line]) -> Invoice:
     contracts = tuple(sorted({line.contract_id for line in lines if line.contract_id}))
     return replace(
         invoice, subtotal_minor=subtotal, tax_minor=tax, total_minor=subtotal + tax, line_count=len(lines),
-        contract_ids=contracts,
+        contract_ids=contracts, lines=lines if few(lines) else (),
     )  # fmt: skip
 
 
+def few(lines: Sequence[Line]) -> bool:
+    """Whether the invoice itself holds them: one write less for each invoice, and none of its later writes dearer."""
+    return len(lines) <= LINES_WITHIN_MAX and sum(len(line.name) for line in lines) <= NAMES_WITHIN_MAX
+
+
 def parts(invoice_id: str, lines: tuple[Line, ...]) -> tuple[InvoiceLines, ...]:
-    """The lines as stored records."""
+    """The lines as records of their own; none where the invoice holds them."""
+    if few(lines):
+        return ()
     starts = range(0, len(lines), LINES_PER_PART)
     return tuple(InvoiceLines(invoice_id, n, lines[at : at + LINES_PER_PART]) for n, at in enumerate(starts))
 
 
-def part_count(line_count: int) -> int:
-    return -(-line_count // LINES_PER_PART)
+def part_keys(invoice: Invoice) -> list[tuple[str, str]]:
+    """Where the invoice's lines are stored beside it."""
+    count = 0 if invoice.lines else -(-invoice.line_count // LINES_PER_PART)
+    return [(invoice.id, f"{n:04d}") for n in range(count)]

@@ -22,7 +22,7 @@ from shared.domain.settings import Settings
 from shared.domain.spot_check import Findings
 from shared.domain.usage import UsageMeter
 from shared.domain.values import dataclass
-from shared.ports import COMMIT_MAX, Change, Conflict, Ports, Save, Unavailable
+from shared.ports import COMMIT_MAX, Change, Conflict, Ports, Remove, Save, Unavailable
 from shared.use_cases.lookups import CONFLICT_RETRIES, lines_of
 from shared.use_cases.usage_lookup import StoredUsage
 
@@ -159,10 +159,12 @@ def _grown(known: Invoice, more: Draft, customer: Customer, run: RunOf, ports: P
     codes = {f.code for f in checked.invoice.flags}
     yield Save(replace(checked.invoice, flags=(*checked.invoice.flags, *(f for f in noticed if f.code not in codes))))
     stored = {part.part: part for part in ports.store.list(InvoiceLines, known.id).items}
-    for part in parts(known.id, grown.lines):
+    wanted = parts(known.id, grown.lines)
+    for part in wanted:
         before = stored.get(part.part) or InvoiceLines(known.id, part.part, ())
         if before.lines != part.lines:
             yield Save(replace(part, version=before.version))
+    yield from (Remove(old) for number, old in stored.items() if number >= len(wanted))
 
 
 # ---- the spot check's history ---------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from shared.domain.contract import Contract
 from shared.domain.customer import Customer
 from shared.domain.errors import TooMuch
 from shared.domain.ids import SHARDS
-from shared.domain.invoice import Invoice, InvoiceLines, part_count
+from shared.domain.invoice import Invoice, InvoiceLines, part_keys
 from shared.domain.notice import Notice
 from shared.domain.payment import CreditBalance, Payment, PaymentMethod
 from shared.domain.policy import CustomerClass
@@ -132,8 +132,7 @@ def _invoices(customer_id: str, ports: Ports) -> Iterator[Any]:
     for invoice in _indexed(Invoice, p.INVOICES_BY_CUSTOMER, customer_id, ports):
         yield invoice
         if invoice.status == "draft" or invoice.collectable():
-            keys = [(invoice.id, f"{n:04d}") for n in range(part_count(invoice.line_count))]
-            yield from ports.store.get_many(InvoiceLines, keys)
+            yield from ports.store.get_many(InvoiceLines, part_keys(invoice))
 
 
 def _indexed(kind: type[E], index: Index[E], partition: str, ports: Ports) -> Iterator[E]:

@@ -7,7 +7,7 @@ from datetime import date
 
 from shared.domain.copies import replace
 from shared.domain.errors import Refused, Stale
-from shared.domain.invoice import Invoice, InvoiceLines, Line, part_count, parts, totalled
+from shared.domain.invoice import Invoice, InvoiceLines, Line, part_keys, parts, totalled
 from shared.domain.records import Owner
 from shared.ports import Change, Conflict, Ports, Remove, Save, Unavailable
 from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, invoice_of, lines_of
@@ -96,8 +96,7 @@ def edited_draft(
 
 def _rewritten(invoice: Invoice, lines: tuple[Line, ...], ports: Ports) -> list[Change]:
     """The stored parts brought to these lines: rewritten, added, or removed where there are fewer now."""
-    keys = [(invoice.id, f"{n:04d}") for n in range(part_count(invoice.line_count))]
-    stored = {part.part: part for part in ports.store.get_many(InvoiceLines, keys)}
+    stored = {part.part: part for part in ports.store.get_many(InvoiceLines, part_keys(invoice))}
     wanted = parts(invoice.id, lines)
     saves = [Save(replace(new, version=stored[new.part].version if new.part in stored else 0)) for new in wanted]
     return [*saves, *(Remove(old) for n, old in stored.items() if n >= len(wanted))]

@@ -14,7 +14,7 @@ from shared.domain.card import CardTries, CardUse
 from shared.domain.contract import Contract
 from shared.domain.customer import Customer
 from shared.domain.ids import shard_of
-from shared.domain.invoice import Invoice, InvoiceLines, part_count
+from shared.domain.invoice import Invoice, InvoiceLines, part_keys
 from shared.domain.notice import Notice, notice_id
 from shared.domain.payment import Payment, PaymentMethod, attempt_id
 from shared.domain.policy import CustomerClass
@@ -76,7 +76,7 @@ def ahead_of_documents(invoice_ids: Sequence[str], ports: Ports) -> None:
     for invoice in store.get_many(Invoice, [(id, "") for id in invoice_ids]):
         keys.append((Customer, invoice.customer_id, ""))
         keys.append((Notice, notice_id(invoice.customer_id, "invoice", invoice.id), ""))
-        keys += ((InvoiceLines, invoice.id, f"{n:04d}") for n in range(part_count(invoice.line_count)))
+        keys += ((InvoiceLines, *key) for key in part_keys(invoice))
     store.ahead(keys)
 
 

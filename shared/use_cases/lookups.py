@@ -12,7 +12,7 @@ from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.errors import NotFound
 from shared.domain.ids import SHARDS, shard_of
-from shared.domain.invoice import Invoice, InvoiceLines, Line, part_count
+from shared.domain.invoice import Invoice, InvoiceLines, Line, part_keys
 from shared.domain.policy import DEFAULT_CLASS, DEFAULT_CLASS_ID, CustomerClass
 from shared.domain.settings import Settings, SettingsGate
 from shared.ports import Entry, Index, LooksAhead, Ports
@@ -65,8 +65,8 @@ def class_of(ports: Ports, class_id: str) -> CustomerClass:
 
 
 def lines_of(ports: Ports, invoice: Invoice) -> tuple[Line, ...]:
-    keys = [(invoice.id, f"{n:04d}") for n in range(part_count(invoice.line_count))]
-    return tuple(line for part in ports.store.get_many(InvoiceLines, keys) for line in part.lines)
+    stored = ports.store.get_many(InvoiceLines, part_keys(invoice))
+    return (*invoice.lines, *(line for part in stored for line in part.lines))
 
 
 def today(ports: Ports, customer: Customer, settings: Settings) -> date:

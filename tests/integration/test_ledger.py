@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.errors import Invalid, Refused, Stale
-from shared.domain.invoice import Invoice, Line
+from shared.domain.invoice import Invoice, InvoiceLines, Line, parts
 from shared.domain.notice import Notice
 from shared.domain.payment import Allocation, CreditBalance, Payment
 from shared.domain.runs import NumberSeries
@@ -198,13 +198,21 @@ def test_nothing_is_credited_while_a_charge_is_under_way(stage):
 # ---- drafts that are edited -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("count", [1, 299, 301, 900])
-def test_a_draft_takes_other_lines_more_or_fewer(stage, count):
+@pytest.mark.parametrize("beside", [False, True], ids=["", "stored beside it by an earlier version"])
+@pytest.mark.parametrize("count", [1, 7, 299, 301, 900])
+def test_a_draft_takes_other_lines_more_or_fewer(stage, count, beside):
     id = stage.draft()
+    if beside:
+        (line,) = stage.invoice(id).lines
+        stage.save(replace(stage.invoice(id), lines=()), InvoiceLines(id, 0, (line,)))
+        assert lines_of(stage.ports, stage.invoice(id)) == (line,)
     lines = tuple(Line(f"Line {n}", 1_00, 1_00) for n in range(count))
     for wanted in (lines, lines[:1], lines):
         edited = edit_draft(stage.invoice(id), stage.ports, lines=wanted)
         assert (edited.total_minor, lines_of(stage.ports, edited)) == (len(wanted) * 1_00, wanted)
+        assert tuple(part.lines for part in stage.store.list(InvoiceLines, id).items) == tuple(
+            part.lines for part in parts(id, wanted)
+        ), "nothing is stored twice, or left"
 
 
 def test_a_draft_that_was_changed_meanwhile_is_not_overwritten(stage):

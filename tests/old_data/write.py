@@ -15,7 +15,7 @@ from infra.local.cloud import LocalCloud
 from shared.domain.account_summary import SummaryMark
 from shared.domain.card import CardUse
 from shared.domain.console_session import ConsoleSession
-from shared.domain.invoice import Flag, Invoice, InvoiceHold
+from shared.domain.invoice import Flag, Invoice, InvoiceHold, InvoiceLines, Line
 from shared.domain.records import FailedMessage
 from shared.domain.review import Verdict
 from shared.domain.runs import PrintPart
@@ -43,6 +43,7 @@ def written(kind, partition, sort, entity):
 # What only a failure, or a schedule of months, leaves behind.
 SELDOM = (
     CardUse("cus_acme", "tok_sample", (NOW,), "6d1f"),  # as it was counted before CardTries
+    InvoiceLines("inv_of_many", 0, (Line("Support", 1_00), Line("Backup", 2_00))),
     SummaryMark("cus_acme", "ntc_sent", NOW, NOW),
     PrintPart("brn_sample", 1, ("inv_due", "inv_posted"), NOW, followed=True),
     FailedMessage("000000000001", "NotFound: no notice ntc_1", 5, NOW, NOW),

@@ -47,7 +47,7 @@ class Facts:
         lines = {}
         for invoice in invoices:
             parts = cloud.ports.store.list(InvoiceLines, invoice.id).items
-            lines[invoice.id] = [line for part in parts for line in part.lines]
+            lines[invoice.id] = [*invoice.lines, *(line for part in parts for line in part.lines)]
         return cls(invoices, lines, stored(cloud, PAYMENTS), stored(cloud, NOTICES))
 
 

@@ -24,7 +24,7 @@ from shared.use_cases.send_notice import AT_MOST_ONCE
 from tests.simulation.invariants import PAY_LINK
 
 FIXED = ("customer_id", "currency", "invoice_date", "type", "subtotal_minor", "tax_minor", "total_minor", "line_count",
-         "number", "posted_on", "posted_at", "bill_run_id", "adjusts_invoice_id")  # fmt: skip
+         "lines", "number", "posted_on", "posted_at", "bill_run_id", "adjusts_invoice_id")  # fmt: skip
 OF_A_PAYMENT = ("customer_id", "currency", "amount_minor", "method", "invoice_id", "token", "attempt", "run_id")
 NEVER_REMOVED = (Payment, AccountEvent, AuditEntry)
 ALWAYS_TOLD = ("payment_failed", "payment_received", "card_expiring", "service_step", "pay_link")

@@ -11,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import Refused
-from shared.domain.invoice import LINES_PER_PART, Invoice, InvoiceHold, Line, part_count, parts, totalled
+from shared.domain.invoice import (
+    LINES_PER_PART,
+    LINES_WITHIN_MAX,
+    NAMES_WITHIN_MAX,
+    Invoice,
+    InvoiceHold,
+    Line,
+    part_keys,
+    parts,
+    totalled,
+)
 
 NOW = datetime(2026, 1, 10, 12, tzinfo=UTC)
 DUE = date(2026, 2, 9)
@@ -118,10 +128,21 @@ def test_the_total_is_the_lines_plus_tax_on_the_taxed_ones_rounded_once(amounts,
     assert abs(invoice.tax_minor - exact) <= Decimal("0.5")
 
 
-@pytest.mark.parametrize("count", [0, 1, LINES_PER_PART - 1, LINES_PER_PART, LINES_PER_PART + 1, 10_000])
-def test_lines_are_stored_in_parts_that_are_together_what_they_were(count):
+COUNTS = [0, 1, LINES_WITHIN_MAX, LINES_WITHIN_MAX + 1, LINES_PER_PART, LINES_PER_PART + 1, 10_000]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_lines_are_stored_in_parts_that_are_together_what_they_were_or_within_the_invoice_where_they_are_few(count):
     lines = tuple(Line(f"Line {n}", n) for n in range(count))
     stored = parts("inv_1", lines)
-    assert len(stored) == part_count(count)
+    invoice = totalled(draft(), lines)
+    assert invoice.lines == (lines if count <= LINES_WITHIN_MAX else ())
+    assert [("inv_1", f"{part.part:04d}") for part in stored] == part_keys(replace(invoice, id="inv_1"))
     assert all(len(part.lines) <= LINES_PER_PART for part in stored)
-    assert tuple(line for part in stored for line in part.lines) == lines
+    assert (*invoice.lines, *(line for part in stored for line in part.lines)) == lines
+
+
+@pytest.mark.parametrize(("chars", "within"), [(NAMES_WITHIN_MAX, True), (NAMES_WITHIN_MAX + 1, False)])
+def test_lines_of_long_names_are_stored_beside_it_however_few(chars, within):
+    lines = (Line("x" * (chars - 1), 1), Line("y", 1))
+    assert (bool(totalled(draft(), lines).lines), not parts("inv_1", lines)) == (within, within)
