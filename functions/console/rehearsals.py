@@ -16,6 +16,7 @@ from functions.console.words import place, set_to
 from shared.bootstrap import ports
 from shared.contracts.api_json import loads
 from shared.contracts.api_rehearsals import rehearsal_json
+from shared.domain.money import format_minor
 from shared.domain.rehearsal import CATEGORIES, Rehearsal
 from shared.use_cases.lookups import settings_of
 from shared.use_cases.rehearsals import earlier_rehearsals
@@ -36,7 +37,7 @@ POLICY: Final = (
     ("terms_days", "Days to pay"), ("limit_after_days", "Limit after days"),
     ("suspend_after_days", "Suspend after days"), ("terminate_after_days", "Terminate after days"),
 )  # fmt: skip
-DRAWN: Final = (("invoices", "billed"), ("charges", "charged"), ("emails", "mailed"))
+DRAWN: Final = ("billed", "charged", "declined", "mailed", "chased")  # each as a chart
 TOLD: Final = (
     ("billed", "billed"), ("posted", "posted"), ("held", "held for review"), ("mailed", "mailed"),
     ("charged", "charged"), ("declined", "declined"), ("retried", "retried"), ("chased", "chased"), ("fees", "fees"),
@@ -110,12 +111,12 @@ def show(request: ConsoleRequest, api: Api) -> Answer:
     if found["status"] != "done":
         return view(request, api, "rehearsal", "/rehearsals", found=found, **_nothing())
     runs = [run for run in (found["base"], found["changed"]) if run]
-    most = {c: max((d[c] for run in runs for d in run["days"]), default=0) for c, _ in DRAWN}
+    most = {word: max((d[word] for run in runs for d in run["days"]), default=0) for word in DRAWN}
     shown = found["changed"] or found["base"]
     return view(
         request, api, "rehearsal", "/rehearsals", found=found, categories=CATEGORIES, weeks=_weeks(shown), told=TOLD,
         apart=_apart(found), customers=_customers(shown),
-        charts=[(said, *_per_day(shown, category, most[category])) for category, said in DRAWN],
+        charts=[(word, *_per_day(shown, word, most[word])) for word in DRAWN if most[word]],
         bands={c: _band(shown["cash"], c) for c in _currencies(shown["cash"])}, sooner=_sooner(found), run=shown,
     )  # fmt: skip
 
@@ -151,11 +152,17 @@ def _sooner(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Week by week and currency, what is expected to be in by then in both runs."""
     weeks = found["difference"]["cash"] if found["difference"] else ()
     return [
-        {"on": week["on"], "currency": currency, "was": week["base"].get(currency, "0"),
-         "will": week["changed"].get(currency, "0"), "more": Decimal(more)}
+        {"on": week["on"], "currency": currency, "was": week["base"].get(currency, nothing(currency)),
+         "will": week["changed"].get(currency, nothing(currency)), "apart": more.lstrip("-"),
+         "word": "sooner" if Decimal(more) > 0 else "later" if Decimal(more) < 0 else ""}
         for week in weeks
         for currency, more in week["more"].items()
     ]  # fmt: skip
+
+
+def nothing(currency: str) -> str:
+    """`0.00`"""
+    return format_minor(0, currency)
 
 
 def _customers(run: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -204,8 +211,13 @@ def _band(cash: Sequence[Mapping[str, Any]], currency: str) -> dict[str, Any]:
         name: [f"{n * step},{HIGH - int(HIGH * amount // most)}" for n, amount in enumerate([Decimal(0), *line])]
         for name, line in lines.items()
     }
-    weeks = [{"on": week["on"], **{name: week[name].get(currency, "0") for name in lines}} for week in cash]
+    columns = [
+        name for name in ("charged", "received", *lines) if any(week.get(name, {}).get(currency) for week in cash)
+    ]
+    weeks = [
+        {"on": week["on"], "sums": [week[name].get(currency, nothing(currency)) for name in columns]} for week in cash
+    ]
     return {
         "band": " ".join([*points["high"], *reversed(points["low"])]), "line": " ".join(points["expected"]),
-        "most": str(most), "weeks": weeks,
+        "most": str(most), "columns": columns, "weeks": weeks,
     }  # fmt: skip

@@ -74,6 +74,11 @@ def day(text: str | None) -> str:
     return f"{on.day} {on:%b %Y}"
 
 
+def day_and_month(text: str) -> str:
+    """`1 Mar`, where the year goes without saying."""
+    return day(text).rpartition(" ")[0]
+
+
 def instant(text: str | None, timezone: str) -> str:
     """`1 Mar 2026, 14:15`, in the business's time zone."""
     if not text:
@@ -171,7 +176,8 @@ def count(number: int, one: str, many: str = "") -> str:
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
-    "day": day, "instant": instant, "money": money, "sums": sums, "word": word, "last_day": last_day, "count": count,
+    "day": day, "day_and_month": day_and_month,
+    "instant": instant, "money": money, "sums": sums, "word": word, "last_day": last_day, "count": count,
     "flag": named(FLAGS), "automation": named(AUTOMATIONS), "why_off": named(WHY_OFF), "skip": named(SKIPS),
     "job": named(JOBS), "place": place, "anchor": anchor, "fee": fee, "pairs": pairs,
     "charge_type": named(CHARGE_TYPES), "language": named(LANGUAGES), "with_language": with_language,

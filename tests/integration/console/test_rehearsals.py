@@ -34,13 +34,13 @@ def test_what_would_be_different_is_asked_for_and_read(world):
     assert made["classes"] == {its_class: {"regular": {"terms_days": 9, "suspend_after_days": None}}}
     billed = made["changed"]["invoices"]
     assert billed["count"] == 3
-    assert f"Invoices USD 203.23 0 {billed['count']} {billed['count']} 0" in page.text
+    assert f"Invoices 3 posted: USD 203.23 0 {billed['count']} {billed['count']} 0" in page.text
     assert "Would get a mail that they would not have got Acme Ltd Invoice × 3 1 Jan 2026" in page.text
     assert "Nobody is limited, suspended or terminated because of it." in page.text
     assert page.html.count("<svg") == 3  # billed, mailed, and the cash of one currency; nothing is charged
-    assert "2 Feb 2026 1 billed 1 posted 1 mailed" in page.text  # in the calendar
+    assert "2 Feb 1 billed 1 posted 1 mailed" in page.text  # in the calendar
     assert "Acme Ltd 3 3 – – – – – –" in page.text  # customer by customer
-    assert "Through As set Changed 8 Jan 2026 USD 40.00 USD 143.23 sooner" in page.text
+    assert "Through As set Changed Apart 8 Jan 2026 USD 40.00 USD 143.23 USD 103.23 sooner" in page.text
     rows = console.get(next(link for link in page.links if "/rows" in link))
     assert rows.body.startswith(b"run,change,category,on,")
     assert b"difference,added,invoices" in rows.body
