@@ -11,7 +11,7 @@ from infra.wiring import load_wiring
 from tests.integration.browser import Browser
 from tests.integration.world import World
 
-HOURLY = timedelta(hours=1)  # on moto a quiet tick takes 20 ms; diaries of months have thousands
+HOURLY = timedelta(hours=1)  # diaries of months have thousands of ticks at which nothing is due, of 20 ms each on moto
 
 
 @pytest.fixture(scope="session")
@@ -22,17 +22,19 @@ def wiring():
 
 @pytest.fixture(params=["memory", pytest.param("moto", marks=pytest.mark.moto)])
 def world(request, wiring):
-    every = HOURLY if request.param == "moto" else None
-    with LocalCloud(request.param, wiring=wiring, every=every) as cloud:
-        world = World(cloud)
-        yield world
-        world.assert_well()
+    yield from _lived_in(request, request.param, wiring)
 
 
 @pytest.fixture
-def memory_world(wiring):
+def memory_world(request, wiring):
     """For diaries that one store is enough for."""
-    with LocalCloud("memory", wiring=wiring) as cloud:
+    yield from _lived_in(request, "memory", wiring)
+
+
+def _lived_in(request, backend, wiring):
+    """With a tick an hour, or as the template says for what is marked `every_tick`."""
+    every = None if request.node.get_closest_marker("every_tick") else HOURLY
+    with LocalCloud(backend, wiring=wiring, every=every) as cloud:
         world = World(cloud)
         yield world
         world.assert_well()

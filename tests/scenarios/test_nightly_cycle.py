@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 ADDRESS = "ap@acme.example"
 ON_THE_1ST = {"start": "2026-01-01", "day": 1}
 
 
+@pytest.mark.every_tick
 def test_a_contract_is_billed_posted_mailed_and_charged_when_it_is_due(world):
     world.automate()
     acme = world.customer(email=ADDRESS, terms_days=30)
@@ -230,6 +233,7 @@ def test_the_payment_run_says_why_it_left_an_invoice_alone(world):
     assert skipped == {ids[0]: "no_payment_method", ids[1]: "on_hold"}
 
 
+@pytest.mark.every_tick
 def test_a_charge_nobody_answered_is_asked_about_and_never_repeated(world):
     world.settings(payment_run={"enabled": True})
     acme = world.customer(terms_days=0)

@@ -201,6 +201,7 @@ def test_each_invoice_type_of_a_class_has_a_collection_date_of_its_own(world):
     assert [(c["at"][5:10], c["invoice_id"]) for c in world.charges()] == [("01-08", regular), ("01-20", out_of_turn)]
 
 
+@pytest.mark.every_tick
 def test_a_charge_nobody_answered_is_asked_about_after_five_minutes(world, acme):
     world.card(acme, "timeout_charged")
     owed = world.invoice(acme, "100.00")
@@ -365,6 +366,7 @@ def test_an_overpayment_is_given_back_from_credit_unless_it_was_spent(world):
     assert world.account(acme)["balance"] == {"USD": "0.00"}
 
 
+@pytest.mark.every_tick
 def test_a_refund_whose_answer_was_lost_is_made_once(world, acme):
     world.card(acme)
     id = world.invoice(acme, "100.00")
