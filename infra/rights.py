@@ -284,9 +284,9 @@ class _GuardedFiles:
         self._rights.need("s3:ListBucket", self._arns.bucket)  # without it a missing file is "access denied"
         return self._inner.read(key)
 
-    def write_once(self, key: str, content: bytes, media_type: str) -> None:
+    def write_once(self, key: str, content: bytes, media_type: str) -> bool:
         self._rights.need("s3:PutObject", self._object(key))
-        self._inner.write_once(key, content, media_type)
+        return self._inner.write_once(key, content, media_type)
 
     def _object(self, key: str) -> str:
         folder = key.rpartition("/")[0]

@@ -403,8 +403,8 @@ class DeadLetters(Protocol):
 class Files(Protocol):
     def read(self, key: str) -> bytes | None: ...
 
-    def write_once(self, key: str, content: bytes, media_type: str) -> None:
-        """Store content under a key; if the key exists already, what is there stays."""
+    def write_once(self, key: str, content: bytes, media_type: str) -> bool:
+        """Store content under a key, and whether that was done; if the key exists already, what is there stays."""
 
 
 class Bus(Protocol):

@@ -20,7 +20,7 @@ def render(record: QueueRecord, ports: Ports) -> None:
         make_print_batch(message.run_id, message.part, ports)
         report("print_batch_made", bill_run_id=message.run_id)
         return
-    done = render_document(message.invoice_id, ports)
+    done = render_document(message.invoice_id, ports, first=message.first)
     report("document_rendered" if done else "document_of_a_draft", invoice_id=message.invoice_id)
 
 

@@ -385,8 +385,8 @@ class FaultyFiles:
     def read(self, key: str) -> bytes | None:
         return self._calls.plain("files.read", lambda: self._inner.read(key), key)
 
-    def write_once(self, key: str, content: bytes, media_type: str) -> None:
-        self._calls.plain("files.write_once", lambda: self._inner.write_once(key, content, media_type), key)
+    def write_once(self, key: str, content: bytes, media_type: str) -> bool:
+        return self._calls.plain("files.write_once", lambda: self._inner.write_once(key, content, media_type), key)
 
 
 class FaultyBus:

@@ -86,9 +86,10 @@ class SendNotice(Message, tag="send_notice", frozen=True):
 
 
 class RenderInvoice(Message, tag="render_invoice", frozen=True):
-    """document: render and store one invoice's PDF."""
+    """document: render and store one invoice's PDF. `first`: asked for as it is posted, so that none is looked for."""
 
     invoice_id: str
+    first: bool = False
 
 
 class MakePrintBatch(Message, tag="make_print_batch", frozen=True):

@@ -24,8 +24,10 @@ class MemoryFiles:
         found = self.files.get(key)
         return None if found is None else found[0]
 
-    def write_once(self, key: str, content: bytes, media_type: str) -> None:
+    def write_once(self, key: str, content: bytes, media_type: str) -> bool:
+        new = key not in self.files
         self.files.setdefault(key, (content, media_type))
+        return new
 
 
 @dataclass(frozen=True, slots=True)

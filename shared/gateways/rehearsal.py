@@ -125,8 +125,8 @@ class RehearsedFiles:
     def read(self, key: str) -> bytes | None:
         return DOCUMENT
 
-    def write_once(self, key: str, content: bytes, media_type: str) -> None:
-        """Nothing reads it again."""
+    def write_once(self, key: str, content: bytes, media_type: str) -> bool:
+        return False
 
 
 class NotingBus:

@@ -30,7 +30,7 @@ class S3Files:
             content: bytes = body.read()
         return content
 
-    def write_once(self, key: str, content: bytes, media_type: str) -> None:
+    def write_once(self, key: str, content: bytes, media_type: str) -> bool:
         request = {
             "Bucket": self._bucket(),
             "Key": key,
@@ -45,3 +45,5 @@ class S3Files:
                 raise Unavailable(f"s3 put_object: {CONFLICT}") from error
             if code_of(error) != "PreconditionFailed":  # which says that it is there already
                 raise
+            return False
+        return True

@@ -437,4 +437,4 @@ def _follow_up(posted: PostedChunk, ports: Ports) -> None:
     Nobody is told of the notices: an invoice's mail needs its PDF, and who renders that lets the mail go.
     """
     apply_credits(posted.invoices, ports)
-    ports.queue.send("document", [RenderInvoice(invoice_id=i.id).body() for i in posted.invoices])
+    ports.queue.send("document", [RenderInvoice(invoice_id=i.id, first=True).body() for i in posted.invoices])

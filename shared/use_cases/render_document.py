@@ -33,14 +33,17 @@ def document_key(invoice_id: str) -> str:
     return f"invoices/{invoice_id}.pdf"
 
 
-def render_document(invoice_id: str, ports: Ports) -> bool:
-    """Render and store the PDF of a posted invoice unless it is there, and let its mail go. False for drafts."""
+def render_document(invoice_id: str, ports: Ports, first: bool = False) -> bool:
+    """Render and store the PDF of a posted invoice unless it is there, and let its mail go. False for drafts.
+
+    `first`: nobody has asked for it before, so it is not looked for. If it is there nevertheless, that one stays.
+    """
     invoice = invoice_of(ports, invoice_id)
     if invoice.status == "draft":
         return False
-    missing = ports.files.read(document_key(invoice_id)) is None
+    missing = first or ports.files.read(document_key(invoice_id)) is None
     if missing:
-        ports.files.write_once(document_key(invoice_id), _rendered(invoice, ports), "application/pdf")
+        missing = ports.files.write_once(document_key(invoice_id), _rendered(invoice, ports), "application/pdf")
     notice = ports.store.get(Notice, notice_id(invoice.customer_id, "invoice", invoice_id))
     if notice is not None and notice.status == "pending":
         _let_go(notice, missing, ports)

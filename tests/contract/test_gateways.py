@@ -75,8 +75,8 @@ def test_a_file_is_read_back_byte_for_byte(files: Files):
 
 
 def test_what_is_there_stays(files: Files):
-    files.write_once("invoices/inv_1.pdf", b"first", "application/pdf")
-    files.write_once("invoices/inv_1.pdf", b"second", "application/pdf")
+    assert files.write_once("invoices/inv_1.pdf", b"first", "application/pdf")
+    assert not files.write_once("invoices/inv_1.pdf", b"second", "application/pdf")
     assert files.read("invoices/inv_1.pdf") == b"first"
 
 

@@ -82,8 +82,8 @@ class Files:
     def read(self, key):
         return self.kept.get(key)
 
-    def write_once(self, key, content, media_type) -> None:
-        self.kept.setdefault(key, content)
+    def write_once(self, key, content, media_type) -> bool:
+        return self.kept.setdefault(key, content) is content
 
 
 class Unused:
