@@ -11,19 +11,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from infra.cli.client import CSV, Api, LocalApi, add_server_options, ask, server
 from infra.cli.loading import load
 from infra.cli.outcome import Refused, Subparsers, instant, whole
+from shared.contracts.api_rehearsals import SEED_MAX
 from shared.contracts.import_csv import ColumnMap, Kind
-from shared.domain.rehearsal import CATEGORIES, DAYS_MAX
+from shared.domain.rehearsal import CATEGORIES, DAYS_MAX, WORDS
 
 DAYS_DEFAULT: Final = 30
 WAIT_SECONDS_MAX: Final = 900  # for a rehearsal that the worker carries out
 PAUSE_SECONDS: Final = 2.0
 CUSTOMERS_MAX: Final = 1_000_000  # on this machine memory is the bound
+BY: Final = ("day", "customer")
+CASH: Final = ("charged", "received", "low", "expected", "high")
+ROWS_MAX: Final = 100  # of a list on the screen
 FILES: Final[tuple[Kind, ...]] = ("customers", "contracts", "usage", "invoices", "payments")  # in the order of loading
 
 
@@ -43,6 +49,12 @@ def add_to(commands: Subparsers) -> None:
     )  # fmt: skip
     rehearse.add_argument("--settings", type=Path, metavar="JSON", help="a merge patch of the settings to compare with")
     rehearse.add_argument("--classes", type=Path, metavar="JSON", help="parts of classes to compare with, by class id")
+    rehearse.add_argument(
+        "--seed", type=whole(0, SEED_MAX), metavar="N",
+        help="draw what cards do, and when people pay by hand, from what each customer did before "
+        "(default: cards do what they did last, and nobody pays by hand)",
+    )  # fmt: skip
+    rehearse.add_argument("--by", choices=BY, help="also list everything day by day, or customer by customer")
     source = rehearse.add_mutually_exclusive_group()
     source.add_argument(
         "--export", type=Path, metavar="FOLDER", help="rehearse files of `paidup export` on this machine"
@@ -60,6 +72,8 @@ def add_to(commands: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     body: dict[str, Any] = {"days": arguments.days}
+    if arguments.seed is not None:
+        body["seed"] = arguments.seed
     for name in ("settings", "classes"):
         if (file := getattr(arguments, name)) is not None:
             body[name] = _json_of(file)
@@ -78,7 +92,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps(found))
     else:
-        show(found, arguments.days, Console())
+        show(found, arguments.days, Console(), arguments.by)
 
 
 def asked_of(api: Api, body: Mapping[str, Any], sleep: Callable[[float], None] = time.sleep) -> dict[str, Any]:
@@ -104,7 +118,7 @@ def _here(body: Mapping[str, Any], ports: Any, csv: Path | None) -> dict[str, An
     from shared.domain.rehearsal import Rehearsal
 
     settings, classes = (json.dumps(body[name]) if name in body else None for name in ("settings", "classes"))
-    asked = Rehearsal("reh_here", body["days"], settings=settings, classes=classes)
+    asked = Rehearsal("reh_here", body["days"], settings=settings, classes=classes, seed=body.get("seed"))
     try:
         check_changes(asked, ports)
         lived = rehearse(asked, ports, CUSTOMERS_MAX)
@@ -177,7 +191,7 @@ def _json_of(file: Path) -> Any:
 # ---- showing ----------------------------------------------------------------------------------------------------
 
 
-def show(found: Mapping[str, Any], days: int, console: Console) -> None:
+def show(found: Mapping[str, Any], days: int, console: Console, by: str | None = None) -> None:
     base, changed = found["base"], found["changed"]
     table = Table(title=f"The next {days} days, from {base['from']}", title_justify="left")
     table.add_column("")
@@ -193,20 +207,63 @@ def show(found: Mapping[str, Any], days: int, console: Console) -> None:
             runs = (base, changed) if changed else (base,)
             table.add_row(f"  {word}", *(str(run[category]["by"].get(word, 0)) for run in runs))
     console.print(table)
+    if by is not None:
+        _show_by(by, changed or base, console)
+    if changed:
+        _show_apart(found["difference"], console)
     for name, run in (("as set", base), ("changed", changed)):
         if run:
             _show_cash(name, run, console)
+    for warning in found["warnings"]:
+        console.print(f"Hardly meant: {warning['field']} {warning['message']}", markup=False, highlight=False)
     for failure in base["failures"]:
         console.print(f"Not billed: {failure['customer_id']}: {failure['message']}", markup=False, highlight=False)
 
 
+def _show_by(by: str, run: Mapping[str, Any], console: Console) -> None:
+    """Only what there is any of has a column."""
+    rows, key = (run["days"], "on") if by == "day" else (run["customers"], "customer_id")
+    words = [word for word in (*WORDS, "fees") if any(row[word] for row in rows)]
+    table = Table(title=f"By {by}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column(by)
+    for word in words:
+        table.add_column(word, justify="right")
+    for row in rows[:ROWS_MAX]:
+        table.add_row(Text(row.get("name") or row[key]), *(str(row[word] or "") for word in words))
+    console.print(table)
+    _say_more(len(rows), console)
+
+
+def _show_apart(apart: Mapping[str, Any], console: Console) -> None:
+    """Who gets a mail that they would not have got, or none any more; whose service changes."""
+    found = apart["customers"]
+    if not found["items"]:
+        console.print("Nobody gets more mails or fewer, and nobody's service is different.")
+        return
+    table = Table(title="Who is affected", title_justify="left")
+    for heading in ("", "customer", "what", "first on"):
+        table.add_column(heading)
+    for item in found["items"][:ROWS_MAX]:
+        sign = "+" if item["change"] == "added" else "-"
+        table.add_row(
+            f"{sign}{item['times']}", Text(item["name"] or item["customer_id"]), Text(item["what"]), item["on"]
+        )
+    console.print(table)
+    _say_more(found["count"], console)
+
+
+def _say_more(count: int, console: Console) -> None:
+    if count > ROWS_MAX:
+        console.print(f"… and {count - ROWS_MAX} more: --json or --csv has all of them")
+
+
 def _show_cash(name: str, run: Mapping[str, Any], console: Console) -> None:
+    parts = [part for part in CASH if part != "received" or any(week["received"] for week in run["cash"])]
     table = Table(title=f"Cash by then, {name}", title_justify="left")
-    for heading in ("through", "", "charged", "low", "expected", "high"):
+    for heading in ("through", "", *("by hand" if part == "received" else part for part in parts)):
         table.add_column(heading, justify="left" if heading in ("through", "") else "right")
     for week in run["cash"]:
-        for currency in sorted({c for part in ("charged", "low", "expected", "high") for c in week[part]}):
-            cells = (week[part].get(currency, "0") for part in ("charged", "low", "expected", "high"))
-            table.add_row(week["on"], currency, *cells)
+        for currency in sorted({c for part in parts for c in week[part]}):
+            table.add_row(week["on"], currency, *(week[part].get(currency, "0") for part in parts))
     if table.row_count:
         console.print(table)

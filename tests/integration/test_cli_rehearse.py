@@ -52,6 +52,24 @@ def test_a_running_paidup_is_asked_and_the_difference_shown(url, patch, capsys):
     shown = capsys.readouterr().out
     assert "The next 3 days" in shown
     assert "+2" in shown
+    assert "Nobody gets more mails or fewer" in shown
+
+
+def words(shown):
+    """What a table says, without its lines."""
+    return " ".join("".join(" " if "─" <= c <= "╿" else c for c in shown).split())
+
+
+@pytest.mark.parametrize(("by", "row"), [("day", "2026-01-02 1 1 1"), ("customer", "Customer 1 2 2 2")])
+def test_days_customers_and_who_is_affected_are_shown_as_tables(url, tmp_path, capsys, by, row):
+    mailing = tmp_path / "mailing.json"
+    mailing.write_text(json.dumps({"bill_run": {**SWITCH_ON["bill_run"], "auto_email": True}}))
+    asked = ["--days", "3", "--settings", str(mailing), "--by", by, "--seed", "7", "--url", url]
+    assert main(["rehearse", *asked]) == 0
+    shown = words(capsys.readouterr().out)
+    assert f"By {by} {by} billed posted mailed" in shown
+    assert row in shown
+    assert "Who is affected customer what first on +2 Customer 1 invoice 2026-01-01" in shown
 
 
 def test_all_of_it_is_written_as_csv_whether_it_is_done_there_or_here(url, patch, tmp_path, capsys):
