@@ -45,6 +45,7 @@ CUSTOMER: Final = Mirror("CustomerAnswer", CustomerBody, {**ID, **VERSION})
 SERVED: Final = Mirror("ServedCustomerAnswer", CustomerBody, {**ID, **VERSION, "service": {"type": "string"}})
 CLASS: Final = Mirror("CustomerClassAnswer", ClassBody, {**ID, **VERSION})
 WARNED: Final = {"warnings": WARNINGS}
+SAVED_CUSTOMER: Final = Mirror("SavedCustomerAnswer", CustomerBody, {**ID, **VERSION}, WARNED)
 SAVED_CLASS: Final = Mirror("SavedClassAnswer", ClassBody, {**ID, **VERSION}, WARNED)
 EFFECTS: Final = {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}
 SETTINGS: Final = Mirror("SettingsAnswer", SettingsBody, VERSION)
@@ -65,9 +66,9 @@ ANSWERS: Final[Mapping[str, tuple[Any, ...]]] = {
     "GET /v1/customer-classes/{class_id}": (CLASS,),
     "PUT /v1/customer-classes/{class_id}": (SAVED_CLASS, a.PolicyPreviewAnswer),
     "GET /v1/customers": (Many(CUSTOMER),),
-    "POST /v1/customers": (CUSTOMER,),
+    "POST /v1/customers": (SAVED_CUSTOMER,),
     "GET /v1/customers/{customer_id}": (CUSTOMER,),
-    "PATCH /v1/customers/{customer_id}": (CUSTOMER, a.PolicyPreviewAnswer),
+    "PATCH /v1/customers/{customer_id}": (SAVED_CUSTOMER, a.PolicyPreviewAnswer),
     "GET /v1/customers/{customer_id}/account": (a.AccountAnswer,),
     "GET /v1/customers/{customer_id}/statement": (a.StatementAnswer,),
     "GET /v1/customers/{customer_id}/timeline": (Many(a.TimelineAnswer),),

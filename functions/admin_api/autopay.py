@@ -17,8 +17,10 @@ from shared.contracts.api_autopay import (
     rule_json,
 )
 from shared.contracts.api_fields import FieldError, InvalidBody, refuse
+from shared.contracts.api_warnings import warnings_json
 from shared.domain.autopay import AutopayList
 from shared.domain.invoice import Invoice
+from shared.domain.policy_lint import lint_rules
 from shared.ports import Ports
 from shared.use_cases.autopay_rules import (
     ListDraft,
@@ -76,7 +78,8 @@ def explain_autopay(invoice: Invoice, ports: Ports) -> list[dict[str, Any]]:
 
 def _answer(listed: AutopayList, ports: Ports) -> Answer:
     found = findings_of(listed, ports)
-    return Answer(200, list_json(listed, found.removed, found.shadows))
+    warned = lint_rules([r.id for r in listed.rules], found.shadows, found.impossible)
+    return Answer(200, {**list_json(listed, found.removed, found.shadows), **warnings_json(warned)})
 
 
 @contextmanager

@@ -12,9 +12,11 @@ from shared.contracts.api_customers import CustomerBody, customer_json, customer
 from shared.contracts.api_effects import effects_json
 from shared.contracts.api_fields import NAME_CHARS_MAX, name, read_body, refuse
 from shared.contracts.api_json import merge_patch
+from shared.contracts.api_warnings import warnings_json
 from shared.domain.copies import replace
 from shared.domain.customer import Customer
-from shared.ports import CUSTOMERS, Entry
+from shared.domain.policy_lint import lint_schedule
+from shared.ports import CUSTOMERS, Entry, Ports
 from shared.use_cases.customers import change_customer, create_customer, named_by
 from shared.use_cases.lookups import customer_of, settings_of, shards
 from shared.use_cases.preview_class import preview_customer
@@ -72,7 +74,7 @@ def post_customer(call: Call[CustomerBody]) -> Answer:
     currency = call.body.currency or settings_of(call.ports).business.currency
     blank = Customer(id=call.ports.ids.new("cus_"), name=call.body.name, currency=currency)
     made = create_customer(read_customer(call.body, blank), call.ports)
-    return Answer(201 if made.fresh else 200, customer_json(made.entity))
+    return Answer(201 if made.fresh else 200, _saved(made.entity, call.ports))
 
 
 @endpoint(router, "GET", "/v1/customers/<customer_id>")
@@ -96,7 +98,17 @@ def patch_customer(call: Call[Any], customer_id: str) -> Answer:
 
     if call.query.get("dry_run", False):
         return Answer(200, effects_json(preview_customer(customer_id, edit, call.ports)))
-    return Answer(200, customer_json(change_customer(customer_id, edit, call.ports)))
+    return Answer(200, _saved(change_customer(customer_id, edit, call.ports), call.ports))
+
+
+def _saved(customer: Customer, ports: Ports) -> dict[str, Any]:
+    """With what is hardly meant of a schedule of its own, if anything is."""
+    schedule = customer.account_summary_schedule
+    if schedule is None:
+        return customer_json(customer)
+    zone = customer.zone(settings_of(ports))
+    warned = lint_schedule("account_summary_schedule", schedule, zone, ports.clock.now())
+    return {**customer_json(customer), **warnings_json(warned)}
 
 
 def _reachable_again(customer: Customer) -> Customer:

@@ -22,6 +22,7 @@ from shared.domain.policy_lint import lint_settings
 from shared.domain.rehearsal import CATEGORIES, Rehearsal
 from shared.domain.settings import Settings, SettingsChange
 from shared.use_cases.change_settings import change_settings, keep_logo
+from shared.use_cases.classes import classes_of
 from shared.use_cases.lookups import settings_of
 
 router = new_router()
@@ -57,7 +58,7 @@ def patch_settings(call: Call[Any]) -> Answer:
 
     done = change_settings(edit, call.ports, by=call.caller.id, show=settings_tree, dry_run=dry_run)
     effects = {"effects": done.effects}
-    warnings = warnings_json(lint_settings(done.after, call.ports.clock.now()))
+    warnings = warnings_json(lint_settings(done.after, call.ports.clock.now(), classes_of(call.ports)))
     if not dry_run:
         return Answer(200, {**settings_json(done.settings), **effects, **warnings})
     return Answer(200, {**effects, **warnings, **(_tomorrow(patch, call) if call.query.get("tomorrow") else {})})

@@ -91,17 +91,21 @@ def _checked(request: ConsoleRequest, api: Api, listed: Rule) -> tuple[Rule, Pro
 
 def _findings(listed: Rule, problem: Problem | None) -> Rule:
     """What is said beside the list: what is wrong, and what never fires."""
-    places = {r["id"]: n for n, r in enumerate(listed["rules"], 1) if r.get("id")}
-    shadowed = [
-        f"Rule {n} never fires: rule {places.get(r['shadowed_by'], '?')} always matches first."
-        for n, r in enumerate(listed["rules"], 1) if r.get("shadowed_by")
-    ]  # fmt: skip
+    unreachable = [f"{place(w['field'])} {_by_place(w['message'], listed)}." for w in listed.get("warnings", ())]
     gone = [
         f"Rule {n} is skipped: {', '.join(r['removed'])} is gone."
         for n, r in enumerate(listed["rules"], 1) if r.get("invalid")
     ]  # fmt: skip
     errors = [f"{place(e['field'])}: {e['message']}" for e in problem.errors] if problem else []
-    return {"errors": errors or ([problem.detail] if problem else []), "warnings": [*gone, *shadowed]}
+    return {"errors": errors or ([problem.detail] if problem else []), "warnings": [*gone, *unreachable]}
+
+
+def _by_place(message: str, listed: Rule) -> str:
+    """A rule is known by its place on this page."""
+    for n, rule in enumerate(listed["rules"], 1):
+        if rule.get("id"):
+            message = message.replace(rule["id"], f"rule {n}")
+    return message
 
 
 # ---- the form ---------------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from shared.domain.calendar import InvalidCron, UnknownTimezone
 from shared.domain.policy_lint import lint_settings
 from shared.domain.settings import SettingsChange
 from shared.rendering.speech import LANGUAGES
+from shared.use_cases.classes import classes_of
 from shared.use_cases.look_today import times_of
 from shared.use_cases.lookups import settings_of
 
@@ -109,9 +110,8 @@ def history(request: ConsoleRequest, api: Api) -> Answer:
 
 def settings_warnings() -> list[dict[str, str]]:
     """What was saved and is hardly meant."""
-    found: list[dict[str, str]] = warnings_json(lint_settings(settings_of(ports()), ports().clock.now())).get(
-        "warnings", []
-    )
+    warned = lint_settings(settings_of(ports()), ports().clock.now(), classes_of(ports()))
+    found: list[dict[str, str]] = warnings_json(warned).get("warnings", [])
     return found
 
 

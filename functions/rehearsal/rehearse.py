@@ -31,7 +31,7 @@ from shared.domain.settings import Settings
 from shared.domain.values import dataclass
 from shared.ports import Ports
 from shared.use_cases.change_settings import change_settings
-from shared.use_cases.classes import found_class, put_class
+from shared.use_cases.classes import classes_of, found_class, put_class
 from shared.use_cases.copy_records import copy_records
 from shared.use_cases.lookups import settings_of
 from shared.use_cases.pay_as_before import Payers
@@ -104,13 +104,15 @@ def rehearse(asked: Rehearsal, ports: Ports, customers_max: int) -> Lived:
 def _warned(asked: Rehearsal, ports: Ports) -> Iterator[Warned]:
     """What in the changes is hardly meant, by its field below `settings` or `classes`."""
     settings = settings_of(ports)
+    stored = {c.id: c for c in classes_of(ports)}
+    before = {id: found_class(id, ports) for id in _classes(asked)}
+    patched = {id: patched_class(_classes(asked)[id], c) for id, c in before.items() if c is not None}
     if asked.settings is not None:
         settings = patched_settings(asked.settings, settings)
-        yield from (replace(w, field=f"settings.{w.field}") for w in lint_settings(settings, ports.clock.now()))
-    for class_id, part in _classes(asked).items():
-        if (before := found_class(class_id, ports)) is not None:
-            warned = lint_class(patched_class(part, before), settings)
-            yield from (replace(w, field=f"classes.{class_id}.{w.field}") for w in warned)
+        found = lint_settings(settings, ports.clock.now(), (stored | patched).values())
+        yield from (replace(w, field=f"settings.{w.field}") for w in found)
+    for id, its_class in patched.items():
+        yield from (replace(w, field=f"classes.{id}.{w.field}") for w in lint_class(its_class, settings))
 
 
 def result_json(lived: Lived) -> dict[str, Any]:

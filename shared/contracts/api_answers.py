@@ -271,6 +271,7 @@ class AutopayAnswer(TypedDict):
     fall_through_on_decline: bool
     rules: list[RuleAnswer]
     version: int
+    warnings: NotRequired[list[WarningAnswer]]
 
 
 class ChangedRuleAnswer(RuleAnswer):

@@ -49,6 +49,14 @@ def shadowed_by(listed: AutopayList, known: References) -> dict[str, str | None]
     return found
 
 
+def matching_nothing(listed: AutopayList, known: References) -> frozenset[str]:
+    """The rules whose own criteria exclude each other, so that no invoice could ever match."""
+    return frozenset(
+        r.id for r in listed.rules
+        if not (r.disabled or removed_from(r, known)) and not _Matches.of(r.criteria, listed.currency).anything
+    )  # fmt: skip
+
+
 @dataclass(slots=True)
 class _Matches:
     """What an invoice that meets all criteria is like."""

@@ -5,7 +5,7 @@ Nothing here refuses anything. Each warning names the field, what happens becaus
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import pairwise
@@ -19,7 +19,7 @@ from shared.domain.values import dataclass
 Code = Literal[
     "schedule_never_fires", "schedule_on_clock_change", "payment_before_billing", "chased_before_charged",
     "reminded_after_tier", "trigger_jumped_over", "steps_out_of_order", "step_before_notice", "retry_after_step",
-    "reminder_after_posting",
+    "reminder_after_posting", "rule_unreachable",
 ]  # fmt: skip
 
 NOON: Final = time(12)
@@ -38,8 +38,8 @@ class Warned:
     message: str
 
 
-def lint_settings(settings: Settings, now: datetime) -> list[Warned]:
-    """What of the settings contradicts itself, in the year from now on."""
+def lint_settings(settings: Settings, now: datetime, classes: Iterable[CustomerClass] = ()) -> list[Warned]:
+    """What of the settings contradicts itself, in the year from now on, or the policies of these classes."""
     found = [*_schedules(settings, now)]
     if settings.payment_run.enabled and settings.bill_run.enabled:
         found += _payment_before_billing(settings, now)
@@ -47,7 +47,27 @@ def lint_settings(settings: Settings, now: datetime) -> list[Warned]:
         found += _chased_first(settings, now)
     found += _tiers(settings)
     found += _triggers(settings)
+    found += (w for its_class in classes for w in _retried_too_long(its_class, settings))
     return found
+
+
+def lint_rules(rules: Sequence[str], shadows: Mapping[str, str | None], impossible: Collection[str]) -> list[Warned]:
+    """Autopay rules, by id in their order, that never pay anything."""
+    found = []
+    for n, id in enumerate(rules):
+        if id in impossible:
+            message = "never pays: no invoice can meet all its criteria; take one away"
+        elif (first := shadows.get(id)) is not None:
+            message = f"never pays: {first} always matches first; put it before that one"
+        else:
+            continue
+        found.append(Warned(f"rules[{n}]", "rule_unreachable", message))
+    return found
+
+
+def lint_schedule(field: str, schedule: str | None, timezone: str, now: datetime) -> list[Warned]:
+    """A schedule of a customer's own."""
+    return [] if schedule is None else [*_schedule(field, schedule, timezone, now)]
 
 
 def lint_class(its_class: CustomerClass, settings: Settings) -> list[Warned]:
@@ -197,13 +217,30 @@ def _steps(at: str, policy: Policy) -> Iterator[Warned]:
             yield Warned(f"{at}.{name}", "step_before_notice", message)
 
 
-def _retries(at: str, policy: Policy, settings: Settings) -> Iterator[Warned]:
-    """The last retry of a card that is charged when due, against the day on which service ends."""
+def _retried_until(policy: Policy, settings: Settings) -> int | None:
+    """Days past due of the last retry of a card that is charged when due, if service ends by then."""
     rule, last = policy.auto_charge, policy.terminate_after_days
     if rule is None or last is None or rule.on == "day_of_month":
-        return
+        return None
     first = rule.offset_days if rule.on == "due_on" else rule.offset_days - policy.terms_days
     ends = first + sum(settings.retries.retry_days)
-    if ends >= last:
+    return ends if ends >= last else None
+
+
+def _retried_too_long(its_class: CustomerClass, settings: Settings) -> Iterator[Warned]:
+    """The same contradiction as a class is warned of, said where the other half of it is set."""
+    for policy in dict.fromkeys((its_class.regular, its_class.out_of_turn)):
+        if (ends := _retried_until(policy, settings)) is not None:
+            message = (
+                f"try a declined card until day {ends}, but {its_class.name} ends service "
+                f"{policy.terminate_after_days} days past due: shorten them"
+            )
+            yield Warned("retries.retry_days", "retry_after_step", message)
+
+
+def _retries(at: str, policy: Policy, settings: Settings) -> Iterator[Warned]:
+    """Retries that go on when service has ended."""
+    last, ends = policy.terminate_after_days, _retried_until(policy, settings)
+    if ends is not None:
         message = f"ends service {last} days past due, while a declined card is tried until day {ends}: shorten that"
         yield Warned(f"{at}.terminate_after_days", "retry_after_step", message)

@@ -22,7 +22,7 @@ from shared.domain.autopay import (
     removed_from,
 )
 from shared.domain.autopay_checks import RuleDraft, check_locks, read_rules
-from shared.domain.autopay_shadows import shadowed_by
+from shared.domain.autopay_shadows import matching_nothing, shadowed_by
 from shared.domain.contract import Contract
 from shared.domain.copies import replace
 from shared.domain.customer import Customer
@@ -182,15 +182,20 @@ def _owners(listed: AutopayList, ports: Ports) -> list[Change]:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What is to be said of a list's rules: per rule the ids it names that are gone, and the rule that shadows it."""
+    """What is to be said of a list's rules: per rule the ids it names that are gone, and the rule that shadows it.
+
+    `impossible` are those that no invoice could ever match.
+    """
 
     removed: dict[str, tuple[str, ...]]
     shadows: dict[str, str | None]
+    impossible: frozenset[str]
 
 
 def findings_of(listed: AutopayList, ports: Ports) -> Findings:
     known = references(listed.rules, listed.customer_id, ports)
-    return Findings({r.id: removed_from(r, known) for r in listed.rules}, shadowed_by(listed, known))
+    removed = {r.id: removed_from(r, known) for r in listed.rules}
+    return Findings(removed, shadowed_by(listed, known), matching_nothing(listed, known))
 
 
 @dataclass(frozen=True, slots=True)

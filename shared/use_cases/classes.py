@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from shared.domain.copies import replace
 from shared.domain.errors import NotFound
@@ -10,6 +11,8 @@ from shared.domain.policy import CustomerClass
 from shared.ports import Conflict, Ports, Save, Unavailable
 from shared.use_cases.creating import Created, create
 from shared.use_cases.lookups import CONFLICT_RETRIES, class_of
+
+CLASSES_MAX: Final = 200
 
 
 def create_class(new: CustomerClass, ports: Ports) -> Created[CustomerClass]:
@@ -45,3 +48,8 @@ def found_class(class_id: str, ports: Ports) -> CustomerClass | None:
         return class_of(ports, class_id)
     except NotFound:
         return None
+
+
+def classes_of(ports: Ports) -> tuple[CustomerClass, ...]:
+    """The first CLASSES_MAX of them, which is more than anybody has."""
+    return ports.store.list(CustomerClass, "classes", limit=CLASSES_MAX).items

@@ -80,6 +80,9 @@ def test_an_answer_may_be_sent_back_reordered_and_ids_stay(api):
 
     assert [r["id"] for r in again["rules"]] == ids[::-1]
     assert [r["shadowed_by"] for r in again["rules"]] == [None, ids[1]]  # any dollar amount comes first now
+    (warned,) = again["warnings"]
+    assert (warned["field"], warned["code"]) == ("rules[1]", "rule_unreachable")
+    assert f"{ids[1]} always matches first" in warned["message"]
     assert again["version"] == 2
 
 

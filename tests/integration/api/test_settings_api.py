@@ -224,4 +224,11 @@ def test_what_is_saved_and_hardly_meant_is_answered_with_a_warning(api):
     assert api.patch("/v1/settings?dry_run=true", {"bill_run": {"schedule": "0 4 * * *"}}).json == {"effects": {}}
     made = api.post("/v1/customer-classes", {"id": "cls_w", "name": "W", "regular": {"suspend_after_days": 2}})
     assert [w["field"] for w in made.json["warnings"]] == ["regular.suspend_after_days"]
-    assert "warnings" not in api.put("/v1/customer-classes/cls_w", {"name": "W"}).json
+    ending = {"name": "W", "regular": {"terminate_after_days": 20}}
+    assert "warnings" not in api.put("/v1/customer-classes/cls_w", ending).json
+    (warning,) = api.patch("/v1/settings", {"retries": {"retry_days": [10, 10]}}).json["warnings"][-1:]
+    assert (warning["field"], warning["code"]) == ("retries.retry_days", "retry_after_step")
+    own = {"name": "Own", "timezone": "Europe/Berlin", "account_summary_schedule": "30 2 * * *"}
+    made = api.post("/v1/customers", own).json
+    assert [w["field"] for w in made["warnings"]] == ["account_summary_schedule"]
+    assert "warnings" not in api.patch(f"/v1/customers/{made['id']}", {"account_summary_schedule": "30 4 * * *"}).json

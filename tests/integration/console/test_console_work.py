@@ -283,7 +283,7 @@ def test_a_rule_that_can_never_fire_is_pointed_out_before_it_is_saved(busy):
              f"{new}.0.values": "300"}  # fmt: skip
     fields = [*[(n, v) for n, v in given.items() if n != "rule"], ("rule", "apr_big"), ("rule", new)]
     part = console.send(f"{RULES}/check", fields, **{"hx-request": "true"})
-    assert "Rule 2 never fires: rule 1 always matches first." in part.text
+    assert "Rule 2 never pays: rule 1 always matches first; put it before that one." in part.text
     assert "disabled" not in part.html
 
 

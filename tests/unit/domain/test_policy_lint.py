@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.domain.policy import AutoCharge, CustomerClass, Policy
-from shared.domain.policy_lint import lint_class, lint_settings
+from shared.domain.policy_lint import lint_class, lint_rules, lint_schedule, lint_settings
 from shared.domain.settings import (
     Automations,
     BillRunSettings,
@@ -118,3 +118,25 @@ def test_triggers_out_of_order_are_told():
 )  # fmt: skip
 def test_a_policy_that_contradicts_itself_is_told(policy, expected):
     assert of_class(**policy) == expected
+
+
+def test_retries_that_outlast_service_are_told_where_they_are_set_too():
+    ending = Policy(terminate_after_days=15)
+    classes = [CustomerClass("cls_1", "Short", ending, ending), CustomerClass("cls_2", "Long")]
+    (warned,) = lint_settings(Settings(), NOW, classes)
+    assert (warned.field, warned.code) == ("retries.retry_days", "retry_after_step")
+    assert "Short ends service 15 days past due" in warned.message
+    assert lint_settings(Settings(retries=Retries((3, 5))), NOW, classes) == []
+
+
+def test_rules_that_never_pay_are_told_with_the_way_out():
+    found = lint_rules(["apr_a", "apr_b", "apr_c"], {"apr_a": None, "apr_b": "apr_a", "apr_c": None}, {"apr_c"})
+    assert [(w.field, w.code) for w in found] == [("rules[1]", "rule_unreachable"), ("rules[2]", "rule_unreachable")]
+    assert "apr_a always matches first" in found[0].message
+    assert "no invoice can meet all its criteria" in found[1].message
+
+
+def test_a_schedule_of_a_customer_s_own_is_looked_at_in_its_own_time_zone():
+    assert lint_schedule("f", None, "UTC", NOW) == []
+    assert lint_schedule("f", "30 2 * * *", "UTC", NOW) == []
+    assert [w.code for w in lint_schedule("f", "30 2 * * *", "Europe/Berlin", NOW)] == ["schedule_on_clock_change"]
