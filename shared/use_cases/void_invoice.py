@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from shared.domain.copies import replace
 from shared.domain.errors import Refused
 from shared.domain.ids import derive_id
@@ -17,15 +19,18 @@ from shared.use_cases.money_events import invoice_events
 from shared.use_cases.outbox import announce
 from shared.use_cases.refresh_episode import refresh_episode
 
+FEES_MAX: Final = 20  # reversed, or asked about, in the transaction of their invoice
+
 
 def void_invoice(invoice_id: str, ports: Ports) -> Invoice:
-    """Void it, and open its periods in the same transaction; one that is void already is returned as it is.
+    """Void it and its late fees, and open its periods, in one transaction; one that is void is returned as it is.
 
     Raises Refused if something is paid, a charge is under way, or a later invoice has adjusted one of its periods.
     """
     for _ in range(CONFLICT_RETRIES):
         invoice = invoice_of(ports, invoice_id)
         if invoice.status == "void":
+            refresh_episode(invoice.customer_id, ports)  # who voided it may have died before that
             return invoice
         if invoice.type == "credit_memo":
             raise Refused("credit_memo", f"credit memo {invoice.number} is spent; issue a debit memo instead")
@@ -35,33 +40,37 @@ def void_invoice(invoice_id: str, ports: Ports) -> Invoice:
             raise Refused(
                 "too_old", f"what invoice {invoice.number} billed is too long ago; issue a credit memo instead"
             )
-        events = invoice_events("invoice.voided", [void], ports)
-        ended = [Save(void), *_mail_stopped(invoice, ports), *_credit_taken_back(invoice, ports), *map(Save, events)]
+        fees, asked = _fees_reversed(invoice, ports)
+        stopped = [change for i in (invoice, *fees) for change in _mail_stopped(i, ports)]
+        events = invoice_events("invoice.voided", [void, *fees], ports)
+        ended = [Save(void), *stopped, *_credit_taken_back(invoice, ports), *asked, *map(Save, [*fees, *events])]
         try:
             release(contracts, invoice.id, ended, ports)
         except Conflict:
             continue
         announce(ports, *(e.id for e in events))
-        _void_fees(invoice, ports)
         refresh_episode(invoice.customer_id, ports)
         return replace(void, version=invoice.version + 1)
     raise Unavailable(f"invoice {invoice_id} kept changing while it was voided")
 
 
-def _void_fees(invoice: Invoice, ports: Ports) -> None:
-    """What was charged for paying it late is reversed with it; a fee that cannot be any more is left to a person."""
-    for fee in fees_of(invoice, ports):
-        if fee.status != "posted":
-            continue
+def _fees_reversed(invoice: Invoice, ports: Ports) -> tuple[list[Invoice], list[Change]]:
+    """What was charged for paying it late, as void; and for each fee that cannot be any more, a task for a person.
+
+    Those that do not fit into one transaction with the invoice are left to him too: they are years of monthly fees.
+    """
+    void, asked = list[Invoice](), list[Change]()
+    for fee in (f for f in fees_of(invoice, ports) if f.status == "posted"):
         try:
-            void_invoice(fee.id, ports)
+            if len(void) == FEES_MAX:
+                raise Refused("too_many", f"no more than {FEES_MAX} fees are reversed with their invoice")
+            void.append(fee.voided(ports.clock.now()))
         except Refused as refused:
             reason = f"reverse late fee {fee.number}, whose invoice {invoice.number} is void: {refused}"
-            task = Task(derive_id("tsk_", "void_fee", fee.id), "void_fee", reason, fee.id, ports.clock.now())
-            try:
-                ports.store.commit(Save(replace(task, customer_id=fee.customer_id)))
-            except Conflict:
-                pass  # asked before
+            id = derive_id("tsk_", "void_fee", fee.id)
+            if ports.store.get(Task, id) is None and len(asked) < FEES_MAX:
+                asked.append(Save(Task(id, "void_fee", reason, fee.id, ports.clock.now(), fee.customer_id)))
+    return void, asked
 
 
 def _mail_stopped(invoice: Invoice, ports: Ports) -> list[Change]:

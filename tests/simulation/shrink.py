@@ -39,12 +39,12 @@ def _law(seen) -> str:
     return seen.broken[0].partition(":")[0]
 
 
-def standalone(seen) -> str:
+def standalone(seen, how: str = "Simulation") -> str:
     """A test that replays it."""
     faults = "".join(f"        {place!r}: {kind!r},\n" for place, kind in sorted(seen.met.items()))
     return (
         f"def test_seed_{seen.seed}(wiring):\n"
         f"    # {seen.broken[0][:200]}\n"
         f"    faults = {{\n{faults}    }}\n"
-        f"    assert Simulation({seen.seed}, faults, wiring).run().broken == []\n"
+        f"    assert {how}({seen.seed}, faults, wiring).run().broken == []\n"
     )

@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from random import Random
+from typing import ClassVar
 from unittest import mock
 
 from infra.local.cloud import BackendName, LocalCloud
@@ -41,6 +43,8 @@ FEEDBACK_LATER = 4  # times as late as a message that we sent: later than a clai
 STALE_COMMITS_MAX = 4
 JUMP_HOURS = (2, 7, 26)
 TICKS_DLQ = "ticks_dlq"
+TWICE_EVERY = 8  # so many seeds, one is also lived through by office hours, with faults and without
+SHRUNK_MAX = 3
 POISON = ("", "{", '{"kind": "nothing"}', '{"kind": "send_notice", "notice_id": "ntc_nothing"}', "[]", "null")
 
 
@@ -126,8 +130,11 @@ class Feedback:
 
 @dataclass
 class Simulation:
-    """One world of one seed. `listed` replays exactly these faults; `ordered` leaves the queues in order."""
+    """One world of one seed. `listed` replays exactly these faults."""
 
+    ticks: ClassVar = TICKS
+    people: ClassVar = People
+    storms: ClassVar = Storm
     seed: int
     listed: dict[Place, str] | None = None
     wiring: Wiring = field(default_factory=load_wiring)
@@ -135,7 +142,7 @@ class Simulation:
     faultless: bool = False
 
     def run(self) -> Seen:
-        workload, tick = Workload(self.seed), timedelta(hours=Random(f"ticks {self.seed}").choice(TICKS))
+        workload, tick = self._workload(), timedelta(hours=Random(f"ticks {self.seed}").choice(self.ticks))
         with (
             plain_documents(),
             LocalCloud(self.backend, workload.start, wiring=self.wiring, every=tick, log_level="CRITICAL") as cloud,
@@ -143,7 +150,7 @@ class Simulation:
             world, watch = World(cloud), Watch()
             world.failures_expected = True
             workload.prepare(world)
-            storm = Storm(self.seed, swarm_of(self.seed), {} if self.faultless else self.listed)
+            storm = self.storms(self.seed, self._swarm(), {} if self.faultless else self.listed)
             people = self._begin(cloud, world, workload, watch, storm)
             try:
                 self._live(cloud, people, workload, storm)
@@ -154,10 +161,16 @@ class Simulation:
             watch.broken += [f"rights: {use}" for use in sorted(self.rights.denied)]
             return self._seen(cloud, watch, storm, people)
 
+    def _workload(self) -> Workload:
+        return Workload(self.seed)
+
+    def _swarm(self) -> dict[str, float]:
+        return swarm_of(self.seed)
+
     def _begin(self, cloud, world, workload, watch, storm) -> People:
         schedule = Random(f"schedule {self.seed}")
         self.store = cloud.ports.store
-        people = People(world, workload, watch)
+        people = self.people(world, workload, watch)
         watch.customers = workload.customers
         watch.now = cloud.clock.now
         watch.name_of = lambda id: self.store.get(Customer, id).name
@@ -176,7 +189,7 @@ class Simulation:
         cloud.engine.invoker.after.append(self.rights.end)
         cloud.engine.tick_faults = storm
         cloud.mail._feedback = Feedback(storm, cloud)
-        rates = Rates(duplicate=0.3, delay=0.3) if self.seed % 2 else Rates()
+        rates = Rates() if self.faultless else Rates(duplicate=0.3, delay=0.3)
         if self.seed % 2:
             cloud.engine.when_quiet = Webhooks(cloud.engine, cloud.gateway, self.seed, rates).tell
         return people
@@ -263,23 +276,31 @@ def empty(broker, queue) -> None:
         broker.delete(queue, found)
 
 
+def _lived(how, seed, wiring, backend, listed) -> Seen:
+    return how(seed, listed, wiring, backend).run() if how is Simulation else how(seed, listed, wiring).run()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Simulate seeds; a failing one is made small and printed as a test.")
     parser.add_argument("--seeds", type=int, default=300)
     parser.add_argument("--start-seed", type=int, default=1)
     parser.add_argument("--backend", choices=("memory", "moto"), default="memory")
     asked = parser.parse_args()
+    from tests.simulation.office_hours import Twice  # which is made of what is here
+
     wiring, failed, laws, pairs, began = load_wiring(), 0, Counter(), Counter(), time.process_time()
     for seed in range(asked.start_seed, asked.start_seed + asked.seeds):
-        seen = Simulation(seed, wiring=wiring, backend=asked.backend).run()
-        laws += seen.laws
-        pairs += seen.pairs
-        if not seen.well:
-            failed += 1
-            print(f"seed {seed}: {seen.broken[0]}", flush=True)
-            if failed <= 3:
-                small = shrunk(seen, lambda listed, seed=seed: Simulation(seed, listed, wiring, asked.backend).run())
-                print(standalone(small), flush=True)
+        compared = asked.backend == "memory" and seed % TWICE_EVERY == 0
+        for how in (Simulation, Twice) if compared else (Simulation,):
+            run = partial(_lived, how, seed, wiring, asked.backend)
+            seen = run(None)
+            laws += seen.laws
+            pairs += seen.pairs
+            if not seen.well:
+                failed += 1
+                print(f"seed {seed}: {seen.broken[0]}", flush=True)
+                if failed <= SHRUNK_MAX:
+                    print(standalone(shrunk(seen, run), how.__name__), flush=True)
     cpu = time.process_time() - began
     print(f"{asked.seeds} seeds, {failed} failed; {cpu / asked.seeds:.2f} s CPU each")
     print(f"{sum(laws.values())} times a law was held, of {len(laws)} laws; {sum(pairs.values())} faults of "

@@ -27,6 +27,7 @@ from shared.use_cases import late_fees, outbox
 from shared.use_cases.outbox import sweep_events
 from shared.use_cases.record_payment import ManualPayment, record_payment
 from shared.use_cases.sweep_notices import sweep_notices
+from shared.use_cases.void_invoice import void_invoice
 from tests.integration.stage import Stage
 from tests.simulation import stage_sweep
 from tests.simulation.stage_sweep import recovered, unprepared
@@ -77,6 +78,7 @@ def state_of(stage):
     return {
         "notices": sorted((n.kind, n.step, n.status) for n in stage.every(Notice)),
         "invoices": sorted((i.type, i.total_minor, i.late_fee, i.late_fees) for i in stage.every(Invoice)),
+        "statuses": sorted(i.status for i in stage.every(Invoice)),
         "numbers": sorted(i.number for i in stage.every(Invoice)),
         "tasks": sorted(t.kind for t in stage.every(Task)),
         "service": stage.get(Customer, "cus_a").service,
@@ -145,6 +147,33 @@ def test_events_reach_the_bus_whatever_goes_wrong():
     expected, wrong = swept(publish, prepare=told)
     assert wrong == []
     assert len(expected["events"]) == 2
+
+
+def void(stage):
+    (invoice,) = (i for i in stage.every(Invoice) if i.type == "regular")
+    void_invoice(invoice.id, stage.ports)
+
+
+def owing_fees(stage):
+    recovered(stage, assess, calm)
+
+
+def owing():
+    stage = world_of()
+    owing_fees(stage)
+    return stage
+
+
+def test_an_invoice_is_voided_with_its_late_fees_or_not_at_all():
+    expected, wrong = swept(void, prepare=owing_fees)
+    assert wrong == []
+    assert expected["statuses"] == ["void", "void", "void"]
+    seen = set()
+    for call in stage_sweep.calls_of(owing(), void):
+        stage = owing()
+        stage_sweep.with_calls(stage, void, stage_sweep.OneFault(call.number, "crash_after"))
+        seen.add(tuple(i.status for i in stage.every(Invoice)))
+    assert seen == {("posted",) * 3, ("void",) * 3}
 
 
 # ---- the sweep is swept: bugs that it must find ---------------------------------------------------------------

@@ -26,7 +26,7 @@ CARDS = (("succeeded",), ("succeeded",), ("declined:insufficient_funds",), ("dec
 MAIL = ("delivered", "delivered", "delivered", "bounce", "complaint")
 AMOUNTS = ("10.00", "99.99", "33.33", "250.00", "0.01")
 ANSWERS_AGAIN = (502, 503)
-ASKED_MAX = 8
+TRIES = 8
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,8 @@ TRIGGERS = (
 class People:
     """Does what a workload says, and asks again when a request was answered with trouble."""
 
+    tries = TRIES
+
     def __init__(self, world, workload: Workload, watch) -> None:
         self.world, self.workload, self.watch = world, workload, watch
         self.links: list[str] = []
@@ -155,13 +157,17 @@ class People:
     def ask(self, method, path, body=None, token=None):
         self.asked += 1
         headers = {"idempotency-key": f"ask-{self.asked}"} if method == "POST" else {}
-        for _ in range(ASKED_MAX):
+        for _ in range(self.tries):
             status, _, answer = self.world.client.request(method, path, body, token=token, headers=headers)
             self.statuses.append(status)
-            if status not in ANSWERS_AGAIN:
+            if not self._trouble(status, answer):
                 self.watch.law("no request ends in a 500", status < 500, f"{method} {path}: {status} {answer}")
                 return status, answer
         return status, answer
+
+    def _trouble(self, status, answer) -> bool:
+        """Whether to ask again."""
+        return status in ANSWERS_AGAIN
 
     # ---- whom it is about -----------------------------------------------------------------------
 
@@ -421,7 +427,9 @@ def jump(engine: Engine, hours: int) -> None:
     engine.jump_to(engine.clock.now() + timedelta(hours=hours))
 
 
-_OWN = ("act", "toggle", "ask", "who", "one", "read", "today", "press", "shown", "worker", "tick", "concerned")
+_OWN = (
+    "act", "toggle", "ask", "trouble", "who", "one", "read", "today", "press", "shown", "worker", "tick", "concerned",
+)  # fmt: skip
 NAMES = tuple(sorted(n[1:] for n in vars(People) if n[0] == "_" and n[1] != "_" and n[1:] not in _OWN))
 OFTEN = (
     *NAMES, *("refund",) * 6, *("page",) * 3, *("pay_oldest",) * 5, *("global_switch",) * 2, *("charge",) * 2,
