@@ -29,7 +29,7 @@ def post_rehearsal(call: Call[RehearsalBody]) -> Answer:
     body = call.body
     asked = Rehearsal(
         call.ports.ids.new("reh_"), body.days, settings=_text(body.settings), classes=_text(body.classes),
-        seed=body.seed, created_by=call.caller.id,
+        seed=body.seed, since=body.since, created_by=call.caller.id,
     )  # fmt: skip
     check_changes(asked, call.ports)
     return Answer(201, _shown(ask_for_rehearsal(asked, carry_out, call.ports), call.ports))

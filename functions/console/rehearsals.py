@@ -86,6 +86,8 @@ def asked(request: ConsoleRequest) -> dict[str, Any]:
     body: dict[str, Any] = {"days": whole(one("days"))}
     if given := one("seed"):
         body["seed"] = whole(given)
+    if given := one("since"):
+        body["since"] = given
     settings: dict[str, Any] = {}
     policy: dict[str, Any] = {}
     readers: Mapping[str, Reader] = {**{path: _on for path, _ in SWITCHES}, **OTHERS}

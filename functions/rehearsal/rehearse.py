@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from shared.contracts.api_json import dumps, loads
 from shared.contracts.api_rehearsals import (
     CLASSES_MAX,
     CSV_HEADER,
+    backtest_json,
     csv_rows,
     difference_json,
     patched_class,
@@ -23,6 +24,7 @@ from shared.contracts.api_rehearsals import (
 from shared.contracts.api_settings import settings_tree
 from shared.contracts.api_warnings import warnings_json
 from shared.contracts.export_csv import written
+from shared.domain.calendar import local_date
 from shared.domain.copies import replace
 from shared.domain.policy import CustomerClass
 from shared.domain.policy_lint import Warned, lint_class, lint_settings
@@ -30,6 +32,7 @@ from shared.domain.rehearsal import Rehearsal, difference
 from shared.domain.settings import Settings
 from shared.domain.values import dataclass
 from shared.ports import Ports
+from shared.use_cases.back_test import BackTest, as_they_were, back_test, end_of
 from shared.use_cases.change_settings import change_settings
 from shared.use_cases.classes import classes_of, found_class, put_class
 from shared.use_cases.copy_records import copy_records
@@ -43,6 +46,7 @@ BY: Final = "rehearsal"  # who changed the settings of a copy
 
 def check_changes(asked: Rehearsal, ports: Ports) -> None:
     """Raises InvalidBody for a change that could not be saved, naming the field below `settings` or `classes`."""
+    _check_since(asked, ports)
     try:
         if asked.settings is not None:
             change_settings(_settings_edit(asked.settings), ports, by=BY, show=settings_tree, dry_run=True)
@@ -58,6 +62,17 @@ def check_changes(asked: Rehearsal, ports: Ports) -> None:
             patched_class(part, before)
         except InvalidBody as wrong:
             raise _below(f"classes.{class_id}", wrong) from None
+
+
+def _check_since(asked: Rehearsal, ports: Ports) -> None:
+    """What then happened is compared whole, and with today's settings: nobody knows what others would have brought."""
+    if asked.since is None:
+        return
+    if asked.compares:
+        refuse("since", "cannot be combined with other settings or classes: nobody knows what they would have brought")
+    today = local_date(ports.clock.now(), settings_of(ports).business.timezone)
+    if asked.since + timedelta(days=asked.days) > today:
+        refuse("since", f"must be at least {asked.days} days ago, so that what came in is known")
 
 
 def _is_identifier(text: str) -> bool:
@@ -90,15 +105,27 @@ class Lived:
     base: Rehearsed
     changed: Rehearsed | None
     warned: tuple[Warned, ...] = ()
+    tested: BackTest | None = None
 
 
 def rehearse(asked: Rehearsal, ports: Ports, customers_max: int) -> Lived:
     """Live through the days, once or twice. Reads the live store, and writes nothing anywhere."""
     records = copy_records(ports, customers_max).all
+    if asked.since is not None:
+        return _back_tested(records, asked, asked.since, ports)
     base = rehearse_records(records, asked, ports, changed=False)
     if not asked.compares:
         return Lived(base, None)
     return Lived(base, rehearse_records(records, asked, ports, changed=True), tuple(_warned(asked, ports)))
+
+
+def _back_tested(records: Sequence[Any], asked: Rehearsal, since: date, ports: Ports) -> Lived:
+    """From the end of that day, with what was known then."""
+    timezone = settings_of(ports).business.timezone
+    at = end_of(since, timezone).astimezone(UTC)
+    known = as_they_were(records, at)
+    base = rehearse_records(known, asked, ports, changed=False, start=at)
+    return Lived(base, None, tested=back_test(records, known, base.cash, since, timezone))
 
 
 def _warned(asked: Rehearsal, ports: Ports) -> Iterator[Warned]:
@@ -121,7 +148,7 @@ def result_json(lived: Lived) -> dict[str, Any]:
     return {
         "base": run_json(base), "changed": run_json(changed) if changed else None,
         "difference": difference_json(base, changed) if changed else None,
-        "warnings": warnings_json(lived.warned).get("warnings", []),
+        "backtest": backtest_json(lived.tested), "warnings": warnings_json(lived.warned).get("warnings", []),
     }  # fmt: skip
 
 
@@ -143,9 +170,11 @@ def files_of(lived: Lived) -> dict[str, bytes]:
     return {"json": result, **{f"{n}.csv": part.encode() for n, part in enumerate(parts, start=1)}}
 
 
-def rehearse_records(records: Sequence[Any], asked: Rehearsal, live: Ports, *, changed: bool) -> Rehearsed:
-    """Live through the days once in a copy of these records, which are as of the live clock's now."""
-    start = live.clock.now()
+def rehearse_records(
+    records: Sequence[Any], asked: Rehearsal, live: Ports, *, changed: bool, start: datetime | None = None
+) -> Rehearsed:
+    """Live through the days once in a copy of these records, which are as of `start`: the live clock's now."""
+    start = start or live.clock.now()
     copy = copied(records, outcomes_of(records, asked.seed), start, SERVED)
     payers = Payers.of(records, copy.ports, asked.seed) if asked.seed is not None else None
     if changed:

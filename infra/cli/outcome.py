@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from shared.contracts import api_fields
@@ -25,6 +25,14 @@ def instant(text: str) -> datetime:
         return api_fields.instant(text)
     except ValueError as wrong:
         raise argparse.ArgumentTypeError(f"{text!r} {wrong}") from None
+
+
+def day(text: str) -> date:
+    """As an argument's type: `2026-03-31`."""
+    try:
+        return api_fields.day(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date") from None
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:

@@ -7,7 +7,8 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from rich.text import Text
 
 from infra.cli.client import CSV, Api, LocalApi, add_server_options, ask, server
 from infra.cli.loading import load
-from infra.cli.outcome import Refused, Subparsers, instant, whole
+from infra.cli.outcome import Refused, Subparsers, day, instant, whole
 from shared.contracts.api_rehearsals import SEED_MAX
 from shared.contracts.import_csv import ColumnMap, Kind
 from shared.domain.rehearsal import CATEGORIES, DAYS_MAX, WORDS
@@ -54,6 +55,10 @@ def add_to(commands: Subparsers) -> None:
         help="draw what cards do, and when people pay by hand, from what each customer did before "
         "(default: cards do what they did last, and nobody pays by hand)",
     )  # fmt: skip
+    rehearse.add_argument(
+        "--since", type=day, metavar="DATE",
+        help="a back-test: forecast the cash from a past day, N days ago or more, and compare with what came in",
+    )  # fmt: skip
     rehearse.add_argument("--by", choices=BY, help="also list everything day by day, or customer by customer")
     source = rehearse.add_mutually_exclusive_group()
     source.add_argument(
@@ -74,6 +79,8 @@ def run(arguments: argparse.Namespace) -> None:
     body: dict[str, Any] = {"days": arguments.days}
     if arguments.seed is not None:
         body["seed"] = arguments.seed
+    if arguments.since is not None:
+        body["since"] = str(arguments.since)
     for name in ("settings", "classes"):
         if (file := getattr(arguments, name)) is not None:
             body[name] = _json_of(file)
@@ -119,6 +126,7 @@ def _here(body: Mapping[str, Any], ports: Any, csv: Path | None) -> dict[str, An
 
     settings, classes = (json.dumps(body[name]) if name in body else None for name in ("settings", "classes"))
     asked = Rehearsal("reh_here", body["days"], settings=settings, classes=classes, seed=body.get("seed"))
+    asked = replace(asked, since=date.fromisoformat(body["since"]) if "since" in body else None)
     try:
         check_changes(asked, ports)
         lived = rehearse(asked, ports, CUSTOMERS_MAX)
@@ -207,6 +215,8 @@ def show(found: Mapping[str, Any], days: int, console: Console, by: str | None =
             runs = (base, changed) if changed else (base,)
             table.add_row(f"  {word}", *(str(run[category]["by"].get(word, 0)) for run in runs))
     console.print(table)
+    if found["backtest"]:
+        _show_back_test(found["backtest"], console)
     if by is not None:
         _show_by(by, changed or base, console)
     if changed:
@@ -218,6 +228,22 @@ def show(found: Mapping[str, Any], days: int, console: Console, by: str | None =
         console.print(f"Hardly meant: {warning['field']} {warning['message']}", markup=False, highlight=False)
     for failure in base["failures"]:
         console.print(f"Not billed: {failure['customer_id']}: {failure['message']}", markup=False, highlight=False)
+
+
+def _show_back_test(test: Mapping[str, Any], console: Console) -> None:
+    for currency, owed in test["owed"].items():
+        table = Table(title=f"Of {owed} {currency} owed at the end of {test['since']}", title_justify="left")
+        for heading in ("through", "really", "low", "expected", "high", "by due date"):
+            table.add_column(heading, justify="left" if heading == "through" else "right")
+        for week in test["weeks"]:
+            parts = ("really", "low", "expected", "high", "by_due_date")
+            table.add_row(week["on"], *(week[part].get(currency, "0") for part in parts))
+        console.print(table)
+        off, within = test["error_percent"][currency], test["weeks_within_band"][currency]
+        console.print(
+            f"Off by {off['expected']} % of what was owed, on the mean over the weeks (by due dates: "
+            f"{off['by_due_date']} %); {within} of {len(test['weeks'])} weeks within the band.", highlight=False,
+        )  # fmt: skip
 
 
 def _show_by(by: str, run: Mapping[str, Any], console: Console) -> None:

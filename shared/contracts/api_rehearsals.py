@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from shared.contracts.api_answers import MoneyByCurrency
 from shared.contracts.api_business import new_logo
 from shared.contracts.api_classes import ClassBody, class_json, read_class
-from shared.contracts.api_fields import Body, Instant, RehearsalId, read_body, refuse, rfc3339
+from shared.contracts.api_fields import Body, Day, Instant, RehearsalId, iso, read_body, refuse, rfc3339
 from shared.contracts.api_json import loads, merge_patch
 from shared.contracts.api_payments import money_json
 from shared.contracts.api_settings import read_settings, settings_tree
@@ -57,7 +57,9 @@ Patch = Annotated[dict[str, Any] | None, BeforeValidator(_object), WithJsonSchem
 class RehearsalBody(Body):
     """`settings` is a merge patch as for PATCH /v1/settings; `classes` are parts of classes to be replaced, by id.
 
-    With a `seed`, what cards do and when customers pay by hand is drawn from what each did before.
+    With a `seed`, what cards do and when customers pay by hand is drawn from what each did before. With `since`, a day
+    long enough ago, the forecast begins after that day, knows no more than was known then, and is compared with what
+    came in.
     """
 
     id: RehearsalId | None = None
@@ -65,6 +67,7 @@ class RehearsalBody(Body):
     settings: Patch = None
     classes: Patch = None
     seed: Annotated[int | None, Field(ge=0, le=SEED_MAX)] = None
+    since: Day | None = None
 
 
 # ---- changes to rehearse with -----------------------------------------------------------------------------------
@@ -145,6 +148,7 @@ class RehearsalAnswer(TypedDict):
     settings: dict[str, Any] | None
     classes: dict[str, Any] | None
     seed: int | None
+    since: str | None
     reason: str | None
     created_at: Instant
     created_by: str | None
@@ -153,6 +157,7 @@ class RehearsalAnswer(TypedDict):
     changed: RunAnswer | None
     difference: DifferenceAnswer | None
     warnings: list[dict[str, Any]]  # of what is changed, as when it is saved
+    backtest: dict[str, Any] | None  # of `since`: the forecast beside what came in
     csv_parts: int | None  # as CSV it is whole: ?part=1 to this
 
 
@@ -163,10 +168,11 @@ def rehearsal_json(asked: Rehearsal, result: Mapping[str, Any] | None) -> dict[s
         "id": asked.id, "status": asked.status, "days": asked.days,
         "settings": loads(asked.settings) if asked.settings is not None else None,
         "classes": loads(asked.classes) if asked.classes is not None else None, "seed": asked.seed,
+        "since": iso(asked.since),
         "reason": asked.reason,
         "created_at": rfc3339(asked.created_at), "created_by": asked.created_by,
         "finished_at": rfc3339(asked.finished_at),
-        **{part: found.get(part) for part in ("base", "changed", "difference", "csv_parts")},
+        **{part: found.get(part) for part in ("base", "changed", "difference", "backtest", "csv_parts")},
         "warnings": found.get("warnings", []),
     }  # fmt: skip
 
@@ -221,6 +227,26 @@ def _sooner(base: Any, changed: Any) -> list[dict[str, Any]]:
         found.append({"on": str(will.on), "base": money_json(was.expected), "changed": money_json(will.expected),
                       "more": money_json(more)})  # fmt: skip
     return found
+
+
+def backtest_json(test: Any) -> dict[str, Any] | None:
+    """Week by week, and how far the forecast was off, in percent of what was owed on the mean over the weeks."""
+    if test is None:
+        return None
+    errors = {c: {way: _hundredths(test.off_by(c, way)) for way in ("expected", "by_due_date")} for c in test.owed}
+    return {
+        "since": str(test.since), "owed": money_json(test.owed), "error_percent": errors,
+        "weeks_within_band": {c: test.within_band(c) for c in test.owed},
+        "weeks": [
+            {"on": str(w.forecast.on), "really": money_json(w.really), "low": money_json(w.forecast.low),
+             "expected": money_json(w.forecast.expected), "high": money_json(w.forecast.high),
+             "by_due_date": money_json(w.by_due_date)} for w in test.weeks
+        ],
+    }  # fmt: skip
+
+
+def _hundredths(number: int | None) -> str | None:
+    return None if number is None else f"{number // 100}.{number % 100:02}"
 
 
 def _category(category: Category, found: Sequence[Happening]) -> dict[str, Any]:

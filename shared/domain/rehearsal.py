@@ -36,6 +36,7 @@ class Rehearsal:
     settings: str | None = None
     classes: str | None = None
     seed: int | None = None
+    since: date | None = None  # of a back-test: the past day that it begins after
     reason: str | None = None  # why it failed
     created_at: datetime | None = None
     created_by: str | None = None

@@ -15,7 +15,7 @@ from shared.use_cases.copy_records import count_customers
 
 AT_ONCE_MAX: Final = 6_000  # customers × days that one request carries out itself: 66 customers for 90 days
 WORKER_MAX: Final = 180_000  # that the worker does within its time: 2,000 customers for 90 days
-ASKED: Final = ("days", "settings", "classes", "seed")
+ASKED: Final = ("days", "settings", "classes", "seed", "since")
 MEDIA_TYPES: Final = {"json": "application/json", "csv": "text/csv"}
 CarryOut = Callable[[Rehearsal], dict[str, bytes]]  # the files that are kept, by the ends of their names
 Said = Literal["done", "failed", "skipped"]

@@ -397,7 +397,7 @@ def always_two_days_late(world):
     """Due in four days and always paid two days late; the last invoice, of 9 January, is open."""
     customer = world.customer(terms_days=4)
     for n in range(3):
-        world.invoice(customer, "10.00", on=f"2026-01-0{n + 1}")
+        world.invoice(customer, "10.00", due_on=f"2026-01-0{n + 5}")
         world.pays(customer, "10.00", on=f"2026-01-{n + 7:02}")
         world.to(f"2026-01-{n + 7:02}")
     world.invoice(customer, "80.00")
