@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, Final, Literal
 
@@ -20,6 +19,7 @@ from shared.domain.invoice import Invoice
 from shared.domain.payment import Payment, PaymentMethod
 from shared.domain.policy import CustomerClass
 from shared.domain.settings import Settings
+from shared.domain.values import dataclass
 from shared.use_cases.rehearsed import WeekOfCash
 
 END_OF_DAY: Final = time(23, 59)
