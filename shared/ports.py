@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from shared.domain.account_summary import SummarySchedule
 from shared.domain.audit import AuditEntry
@@ -94,13 +94,12 @@ class Index(Generic[E]):
     entity: type[E]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What an index knows: the entity's key, for `get`, and the sort value it is found under."""
+class Entry(NamedTuple):
+    """What an index knows: the sort value an entity is found under, and its key, for `get`."""
 
+    at: str
     partition: str
     sort: str
-    at: str
 
     @property
     def key(self) -> tuple[str, str]:

@@ -170,7 +170,7 @@ class DynamoStore(CommitsEach):
         }
         found, more = self._query(request, start, limit)
         cut = len(stored.prefix)
-        entries = tuple(Entry(i["pk"]["S"], i["sk"]["S"][cut:], i[sk]["S"]) for i in found)
+        entries = tuple(Entry(i[sk]["S"], i["pk"]["S"], i["sk"]["S"][cut:]) for i in found)
         end = entries[-1] if more else None
         return Page(entries, encode_cursor(end.at, *end.key) if end else None)
 

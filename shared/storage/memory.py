@@ -5,6 +5,7 @@ One thread at a time. Entities are immutable, so they are kept and handed out as
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
@@ -13,6 +14,7 @@ from typing import Any, TypeVar, cast
 from shared.domain.values import dataclass
 from shared.ports import PAGE_LIMIT, Change, Check, Conflict, Entry, Index, Key, Page, Remove, Save
 from shared.storage.records import (
+    SORT_BYTES_MAX,
     check_within,
     decode_cursor,
     encode_cursor,
@@ -25,19 +27,19 @@ from shared.storage.schema import KINDS, Kind
 
 E = TypeVar("E")
 
+LAST_CHARACTER = chr(sys.maxunicode)
 RECALLED_MAX = 1_000  # commits remembered, to recognise one that is repeated after its answer was lost
 
 _Key = tuple[str, str]  # partition, sort
 _Place = tuple[str, str] | None  # partition and sort value in one index; None: not in it
 _Row = tuple[Any, tuple[_Place, ...], int]  # the entity, its place in each index, the number of its commit
-_Found = tuple[str, str, str]  # sort value in the index, partition, sort: in this order in the index
 _Positions = list[int]
 _Writes = list[tuple["_Table", _Key, Any, tuple[_Place, ...]]]  # the entity to put there, or None to drop it
 
 _ALONE = next(field.default for field in fields(Kind) if field.name == "sort")
 
 
-_Contents = tuple[dict[_Key, _Row], dict[str, list[str]], tuple[dict[str, list[_Found]], ...]]
+_Contents = tuple[dict[_Key, _Row], dict[str, list[str]], tuple[dict[str, list[Entry]], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class _Table:
         self.alone = kind.sort is _ALONE  # one record per partition: nothing to keep in order
         self.rows: dict[_Key, _Row] = {}
         self.orders: dict[str, list[str]] = {}
-        self.indexes: tuple[dict[str, list[_Found]], ...] = tuple({} for _ in kind.indexes)
+        self.indexes: tuple[dict[str, list[Entry]], ...] = tuple({} for _ in kind.indexes)
 
     def places(self, entity: Any) -> tuple[_Place, ...]:
         rules = self.kind.indexes
@@ -90,7 +92,7 @@ class _Table:
             if old is not None:
                 _drop_from(index, old[0], (old[1], *key))
             if new is not None:
-                insort(index.setdefault(new[0], []), (new[1], *key))
+                insort(index.setdefault(new[0], []), Entry(new[1], *key))
 
     def copied(self) -> _Contents:
         return (
@@ -168,9 +170,9 @@ class MemoryStore:
         low = bisect_left(found, (prefix,)) if prefix else 0
         high = len(found)
         if prefix:
-            high = bisect_left(found, True, low, key=lambda entry: not entry[0].startswith(prefix))
+            high = bisect_left(found, (_behind(prefix),), low)
         elif last is not None:
-            high = bisect_left(found, True, low, key=lambda entry: entry[0] > last)
+            high = bisect_left(found, (last + "\0",), low)
         if after is not None:
             place = decode_cursor(after, 3)
             check_within(place[0], prefix, last)
@@ -179,7 +181,7 @@ class MemoryStore:
         if reverse:
             page = found[max(low, high - limit - 1) : high][::-1]
         cursor = encode_cursor(*page[limit - 1]) if len(page) > limit else None
-        return Page(tuple(Entry(part, sort, at) for at, part, sort in page[:limit]), cursor)
+        return Page(tuple(page[:limit]), cursor)
 
     # ---- writing --------------------------------------------------------------------------------
 
@@ -256,6 +258,12 @@ class MemoryStore:
 
     def _table(self, cls: type[Any]) -> _Table:
         return self._tables[kind_of(cls).entity]
+
+
+def _behind(prefix: str) -> str:
+    """The first text after all those that start with a prefix."""
+    begun = prefix.rstrip(LAST_CHARACTER)
+    return begun[:-1] + chr(ord(begun[-1]) + 1) if begun else prefix + LAST_CHARACTER * (SORT_BYTES_MAX + 1)
 
 
 def _check_limit(limit: int) -> None:

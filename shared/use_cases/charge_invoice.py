@@ -16,6 +16,7 @@ from shared.domain.customer import Customer
 from shared.domain.errors import Refused
 from shared.domain.invoice import Invoice
 from shared.domain.payment import ChargeOutcome, Payment, PaymentMethod, attempt_id
+from shared.domain.policy import CustomerClass
 from shared.domain.retry import RETRY_STALE, next_check
 from shared.domain.runs import PaymentRun
 from shared.domain.settings import Settings, SettingsGate
@@ -87,7 +88,7 @@ def read_for_charge(invoice_id: str, run: PaymentRun | None, ports: Ports) -> Re
     return Read(invoice, tries, customer, settings_of(ports), gate, ports.clock.now())
 
 
-def why_left_alone(read: Read, run: PaymentRun, again: bool, ports: Ports) -> SkipReason | None:
+def _why_left_alone(read: Read, run: PaymentRun, again: bool, ports: Ports) -> SkipReason | None:
     """What keeps a payment run from charging the invoice, besides the customer's rules. `again`: it goes on at once."""
     invoice, customer = read.invoice, read.customer
     on = local_on(run.occurred_at, customer, read.settings)
@@ -95,7 +96,12 @@ def why_left_alone(read: Read, run: PaymentRun, again: bool, ports: Ports) -> Sk
         return reason
     if read.gate is not None and not read.settings.payment_run.enabled:
         return "autopay_off"
-    if class_of(ports, customer.class_id).policy(invoice.type).auto_charge is None:
+    return why_outside_autopay(invoice, class_of(ports, customer.class_id), on, again)
+
+
+def why_outside_autopay(invoice: Invoice, its_class: CustomerClass, on: date, again: bool = False) -> SkipReason | None:
+    """What the class and the attempts so far say against a charge on a date of a run."""
+    if its_class.policy(invoice.type).auto_charge is None:
         return "autopay_off"
     if again:
         return None
@@ -162,7 +168,7 @@ def _charge_once(
 def _choose(read: Read, run: PaymentRun, again: bool, ports: Ports) -> Choice:
     """Who pays in a run, or why nobody does. What is to be retried, or has left autopay, a new method may pay first."""
     invoice, on = read.invoice, local_on(run.occurred_at, read.customer, read.settings)
-    reason = why_left_alone(read, run, again, ports)
+    reason = _why_left_alone(read, run, again, ports)
     declined = invoice.next_attempt_on is not None or invoice.autopay_ended
     if declined and not again and reason in (None, "retry_scheduled", "attempts_exhausted"):
         new = choose_new(invoice, ports, on)

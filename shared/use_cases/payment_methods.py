@@ -54,4 +54,6 @@ def method_of(method_id: str, ports: Ports) -> PaymentMethod:
 def methods_of(customer_id: str, ports: Ports) -> tuple[PaymentMethod, ...]:
     """At most METHODS_MAX, oldest first: the order in which they are used."""
     found = ports.store.list(PaymentMethod, customer_id, limit=METHODS_MAX).items
+    if len(found) < 2:
+        return found
     return tuple(sorted(found, key=lambda m: (str(m.created_at), m.id)))

@@ -280,12 +280,12 @@ def _considered(
     customers = {c.id: c for c in ports.store.get_many(Customer, [(i, "") for i in owners])}
     class_ids = sorted({c.class_id for c in customers.values()})
     classes = {c.id: c for c in ports.store.get_many(CustomerClass, [("classes", i) for i in class_ids])}
+    dates = {c.id: local_on(run.occurred_at, c, settings) for c in customers.values()}
     for invoice in ports.store.get_many(Invoice, [e.key for e in found]):
         customer = customers.get(invoice.customer_id)
         if customer is None or not invoice.collectable():
             continue
-        its_class = classes.get(customer.class_id, DEFAULT_CLASS)
-        on, due_on = local_on(run.occurred_at, customer, settings), _collected_on(invoice, its_class)
+        on, due_on = dates[customer.id], _collected_on(invoice, classes.get(customer.class_id, DEFAULT_CLASS))
         retry_due = invoice.next_attempt_on is not None and invoice.next_attempt_on <= on
         if retry_due or due_on <= on:
             yield invoice, retry_due or due_on == on

@@ -8,45 +8,53 @@ one by one, by those who look at all of it again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date
+from typing import Final
 
 from shared.domain.autopay import AutopayList
-from shared.domain.card import CardTries
 from shared.domain.customer import Customer
+from shared.domain.errors import NotFound
 from shared.domain.invoice import Invoice
 from shared.domain.payment import PaymentMethod
+from shared.domain.policy import CustomerClass
 from shared.domain.runs import Outcome, PaymentRun
 from shared.domain.settings import Settings
 from shared.domain.values import dataclass
 from shared.ports import Ports
 from shared.use_cases.autopay_rules import SkipReason, saved_list
-from shared.use_cases.charge_invoice import Read, why_left_alone, why_not_chargeable
-from shared.use_cases.lookups import local_on, settings_of
+from shared.use_cases.charge_invoice import why_not_chargeable, why_outside_autopay
+from shared.use_cases.lookups import class_of, customer_of, local_on, settings_of, today
 from shared.use_cases.new_methods import other_than_at_posting
 from shared.use_cases.payment_methods import methods_of
 
-PASSING: tuple[SkipReason | None, ...] = (None, "retry_scheduled", "attempts_exhausted")  # unless there is a new method
+UNLESS_NEW: Final = (None, "retry_scheduled", "attempts_exhausted")  # what a new method pays all the same
 
 
 @dataclass(frozen=True, slots=True)
 class _Owner:
-    """What a customer could pay with."""
+    """A customer, what he could pay with, and his local date now and at the run's occurrence."""
 
     customer: Customer
+    its_class: CustomerClass
     listed: AutopayList | None
     methods: tuple[PaymentMethod, ...]
+    today: date
+    on: date
 
 
 def sift(invoice_ids: Sequence[str], run: PaymentRun, ports: Ports) -> tuple[list[Outcome], list[str]]:
     """What is skipped, with the reason, and the ids of what may have to be charged."""
-    settings, now = settings_of(ports), ports.clock.now()
+    settings = settings_of(ports)
     owners: dict[str, _Owner | None] = {}
     skipped: list[Outcome] = []
     left: list[str] = []
     found = {i.id: i for i in ports.store.get_many(Invoice, [(id, "") for id in invoice_ids])}
     for id in invoice_ids:
         invoice = found.get(id)
-        reason = _why_skipped(invoice, owners, run, settings, now, ports) if invoice is not None else None
+        if invoice is not None and invoice.customer_id not in owners:
+            owners[invoice.customer_id] = _owner_of(invoice.customer_id, run, settings, ports)
+        owner = owners[invoice.customer_id] if invoice is not None else None
+        reason = _why_skipped(invoice, owner) if invoice is not None and owner is not None else None
         if reason is None:
             left.append(id)
         else:
@@ -54,31 +62,29 @@ def sift(invoice_ids: Sequence[str], run: PaymentRun, ports: Ports) -> tuple[lis
     return skipped, left
 
 
-def _why_skipped(
-    invoice: Invoice, owners: dict[str, _Owner | None], run: PaymentRun, settings: Settings, now: datetime, ports: Ports
-) -> SkipReason | None:
+def _owner_of(customer_id: str, run: PaymentRun, settings: Settings, ports: Ports) -> _Owner | None:
+    """None where something is missing, of which who charges has to tell."""
+    try:
+        customer = customer_of(ports, customer_id)
+        its_class = class_of(ports, customer.class_id)
+    except NotFound:
+        return None
+    return _Owner(
+        customer, its_class, saved_list(customer_id, ports), methods_of(customer_id, ports),
+        today(ports, customer, settings), local_on(run.occurred_at, customer, settings),
+    )  # fmt: skip
+
+
+def _why_skipped(invoice: Invoice, owner: _Owner) -> SkipReason | None:
     """Why the run surely skips it; None if it may be charged."""
-    if invoice.customer_id not in owners:
-        owners[invoice.customer_id] = _owner_of(invoice.customer_id, ports)
-    owner = owners[invoice.customer_id]
-    if owner is None:
-        return None
-    tries = CardTries(owner.customer.id, now)  # of nobody: nothing is claimed by what is read here
-    read = Read(invoice, tries, owner.customer, settings, None, now)
-    if (reason := why_not_chargeable(invoice, owner.customer, local_on(now, owner.customer, settings))) is not None:
+    reason = why_not_chargeable(invoice, owner.customer, owner.today)
+    if owner.on != owner.today:
+        reason = reason or why_not_chargeable(invoice, owner.customer, owner.on)
+    if reason is not None:
         return reason
-    reason = why_left_alone(read, run, again=False, ports=ports)
+    reason = why_outside_autopay(invoice, owner.its_class, owner.on)
     declined = invoice.next_attempt_on is not None or invoice.autopay_ended
-    new = declined and reason in PASSING and other_than_at_posting(invoice, owner.listed, owner.methods)
-    if new and not invoice.refunded_minor:
+    may_pay = declined and reason in UNLESS_NEW and not invoice.refunded_minor
+    if may_pay and other_than_at_posting(invoice, owner.listed, owner.methods):
         return None
-    if reason is None and owner.listed is None and not owner.methods:
-        return "no_payment_method"
-    return reason
-
-
-def _owner_of(customer_id: str, ports: Ports) -> _Owner | None:
-    customer = ports.store.get(Customer, customer_id)
-    if customer is None:
-        return None
-    return _Owner(customer, saved_list(customer_id, ports), methods_of(customer_id, ports))
+    return "no_payment_method" if reason is None and owner.listed is None and not owner.methods else reason
