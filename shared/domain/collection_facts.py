@@ -17,7 +17,7 @@ from shared.domain.settings import Settings
 from shared.domain.values import dataclass
 
 ONE_DAY = timedelta(days=1)
-LOOKED_AT_AGAIN = timedelta(days=7)  # a suspended customer, whatever is known of his contracts
+LOOKED_AT_AGAIN = timedelta(days=28)  # a suspended customer, whatever is known of his contracts
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def in_service_from(contract: Contract) -> date:
 
 def next_in_service(contracts: Sequence[Contract], on: date) -> date:
     """The first day after `on` on which a suspended customer may have a contract in service, which is to be suspended
-    too: tomorrow, if one is in service even now, or if the contracts are not known. Never further than a week ahead.
+    too: tomorrow, if one is in service even now, or if the contracts are not known. Never further than four weeks ahead.
     """
     if not contracts or any(c.status(on) == "active" and in_service_from(c) <= on for c in contracts):
         return on + ONE_DAY

@@ -25,7 +25,7 @@ def look_at_contracts(customer_id: str, ports: Ports) -> list[Change]:
 def contract_came(customer_id: str, ports: Ports) -> None:
     """For a contract that has just been made, in a transaction of its own: one's conflict is not the other's.
 
-    Who dies in between makes the contract again, and comes by here; at the latest it is found within a week.
+    Who dies in between makes the contract again, and comes by here; at the latest it is found within four weeks.
     """
     for _ in range(CONFLICT_RETRIES):
         try:

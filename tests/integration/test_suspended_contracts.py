@@ -59,14 +59,14 @@ def test_a_contract_that_a_person_brings_into_service_follows_the_suspension_on_
     assert in_service(stage, 3) == ["con_later"]  # which is in service from day 5 on only
 
 
-def test_a_suspended_customer_is_looked_at_once_a_week_whatever_is_known_of_his_contracts(stage):
+def test_a_suspended_customer_is_looked_at_every_four_weeks_whatever_is_known_of_his_contracts(stage):
     suspended_on_day_1(stage)
-    for day in (4, 5, 6):
+    for day in (4, 5, 6, 14, 30):
         evening_of(stage, day)
-    on = DUE + timedelta(days=7)
+    on = DUE + timedelta(days=31)
     stage.save(Contract("con_lost", "cus_a", "IT", "USD", on, on, 1))  # and nobody was told
     following = (state(stage).next_on - DUE).days
-    assert following == 6 + 7
+    assert following == 30 + 28
     evening_of(stage, following - 2)
     assert in_service(stage, following - 2) == ["con_lost"]
     evening_of(stage, following)
