@@ -33,5 +33,6 @@ def _replacing(cls: Any, names: tuple[str, ...]) -> Callable[..., Any]:
 
 def replace(value: T, /, **changes: Any) -> T:
     """As dataclasses.replace. Raises TypeError for what is no field."""
-    copy: T = _replacing(type(value), tuple(changes))(value, **changes)
+    cls: Any = type(value)
+    copy: T = _replacing(cls, tuple(changes))(value, **changes)
     return copy
