@@ -62,7 +62,7 @@ def in_service_from(contract: Contract) -> date:
 
 def next_in_service(contracts: Sequence[Contract], on: date) -> date:
     """The first day after `on` on which a suspended customer may have a contract in service, which is to be suspended
-    too: tomorrow, if one is in service even now, or if the contracts are not known. Never further than four weeks ahead.
+    too: tomorrow, if one is in service even now, or if the contracts are not known. At most four weeks ahead.
     """
     if not contracts or any(c.status(on) == "active" and in_service_from(c) <= on for c in contracts):
         return on + ONE_DAY
