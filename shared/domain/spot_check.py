@@ -96,7 +96,8 @@ def _change(draft: Invoice, previous: Invoice) -> str:
     words = f"the total is {now} {draft.currency}; {_name(previous)} was {then}"
     if previous.total_minor == 0:
         return words
-    percent = abs(draft.total_minor - previous.total_minor) * 100 // abs(previous.total_minor)
+    whole, rest = divmod(abs(draft.total_minor - previous.total_minor) * 10_000 // abs(previous.total_minor), 100)
+    percent = f"{whole}.{rest:02d}" if rest else str(whole)  # 50.01 % is flagged where 50 % is not
     return f"{words}: {percent} % {'more' if draft.total_minor > previous.total_minor else 'less'}"
 
 

@@ -64,6 +64,8 @@ def test_the_change_is_told_in_words():
         "the total is 240.00 USD; the previous invoice INV-000001 was 100.00: 140 % more"
     ]
     assert words(invoice(2_500), before(10_000))[0].endswith("75 % less")
+    assert words(invoice(15_001), before(10_000))[0].endswith(": 50.01 % more")
+    assert words(invoice(991), before(3_000))[0].endswith(": 66.96 % less")
     assert words(invoice(1), before(0)) == ["the total is 0.01 USD; the previous invoice INV-000001 was 0.00"]
 
 
