@@ -99,6 +99,12 @@ def is_billed_by(contract: Contract, invoice_id: str) -> bool:
     return any(billed_by(p, invoice_id) for p in contract.progress)
 
 
+def billing_invoices(contract: Contract) -> set[str]:
+    """The ids of the invoices that have billed the periods it remembers."""
+    periods = (period for progress in contract.progress for period in billed_periods(progress))
+    return {billing.invoice_id for period in periods for billing in period.billings}
+
+
 def scheduled(contract: Contract) -> Contract:
     """The contract with its next bill date worked out; to be called after every change of its facts."""
     return _closed(contract, [b.reviewed() for b in _books(contract)])

@@ -94,7 +94,7 @@ class Chunk:
     round: int = 0
     failures: tuple[Failure, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
-    drafts: int = 0  # generate: made by the worker that finished the chunk
+    drafts: int = 0  # generate: made of it, also by a worker that died before it was done
     version: int = 0
 
 

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Final
 
 from shared import ports as p
-from shared.domain.billing import Due
+from shared.domain.billing import Due, billing_invoices
 from shared.domain.contract import Contract
 from shared.domain.copies import replace
 from shared.domain.customer import Customer
@@ -53,7 +53,7 @@ class Work:
 
 
 def bill_customer(customer_id: str, run: RunOf, ports: Ports) -> int:
-    """Bill all that a customer has due as of the run's date; how many drafts that made.
+    """Bill all that a customer has due as of the run's date; how many drafts that made, now or before a worker died.
 
     Raises Parked and other refusals, and Unavailable if the customer's records do not stand still.
     """
@@ -62,7 +62,7 @@ def bill_customer(customer_id: str, run: RunOf, ports: Ports) -> int:
     for _ in range(TRANSACTIONS_MAX):
         work = work_of(customer_id, run, ports)
         if not work.dues:
-            return len(made)
+            return len(made | _made_before(customer_id, run, ports))
         part, changes = _transaction(work, run, ports, grow)
         grow = True
         try:
@@ -76,6 +76,13 @@ def bill_customer(customer_id: str, run: RunOf, ports: Ports) -> int:
         if part is work:
             return len(made)
     raise Refused("too_much", f"more is due than {TRANSACTIONS_MAX} transactions hold; the next run goes on with it")
+
+
+def _made_before(customer_id: str, run: RunOf, ports: Ports) -> set[str]:
+    """The invoices of this run that the customer's contracts know of: an index may not show them yet."""
+    known = {id for contract in contracts_of(customer_id, ports) for id in billing_invoices(contract)}
+    found = ports.store.get_many(Invoice, [(id, "") for id in sorted(known)])
+    return {invoice.id for invoice in found if invoice.bill_run_id == run.id}
 
 
 def work_of(customer_id: str, run: RunOf, ports: Ports) -> Work:

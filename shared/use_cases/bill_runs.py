@@ -59,7 +59,7 @@ def complete_bill_run(run_id: str, ports: Ports) -> BillRun:
 
 
 def _completed_event(run: BillRun, ports: Ports) -> OutboxEvent:
-    """The index may be behind, and a worker that died counted no draft: what is there is the larger number."""
+    """The index may be behind: what is there is the larger number."""
     counted = sum(c.drafts for c in done_chunks(run, ports))
     shown = sum(1 for _ in invoices_in(run.id, ports))
     return run_event("bill_run.completed", run, {"drafts": max(counted, shown), **_failed(run, ports)}, ports)
@@ -90,7 +90,7 @@ def posts_itself(run: BillRun, settings: Settings) -> bool:
 
 
 def _has_drafts(run: BillRun, ports: Ports) -> bool:
-    """Told by the chunks, or by the index for drafts of a worker that died; it alone may not show them yet."""
+    """Told by the chunks, or by the index: it alone may not show them yet."""
     if any(c.drafts for c in done_chunks(run, ports)):
         return True
     return bool(ports.store.find(p.INVOICES_BY_RUN, run.id, prefix="draft#", limit=1).items)

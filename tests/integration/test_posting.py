@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from infra.local.invoker import SimulatedCrash
 from shared.contracts.messages import PostDrafts
+from shared.domain.billing import scheduled
+from shared.domain.contract import Charge, Contract
 from shared.domain.customer import Pause, Switches
 from shared.domain.errors import Refused
 from shared.domain.invoice import Flag, Invoice, Line
@@ -19,7 +21,9 @@ from shared.domain.payment import CreditBalance, Payment
 from shared.domain.policy import CustomerClass
 from shared.domain.runs import BillRun, Chunk, NumberSeries
 from shared.domain.settings import BillRunSettings, Business, Settings
+from shared.use_cases.bill_customer import RunOf, bill_customer
 from shared.use_cases.create_invoice import create_invoice
+from shared.use_cases.generate_drafts import generate_drafts
 from shared.use_cases.post_invoices import (
     CHUNK_DRAFTS,
     finish_posting,
@@ -276,6 +280,25 @@ def test_drafts_that_the_index_does_not_show_yet_are_posted_a_little_later(stage
     stage.deliver("post")
     assert run_of(stage).status == "posted"
     assert [stage.invoice(i).status for i in made] == ["posted"] * 3
+
+
+def test_a_run_posts_the_drafts_of_a_worker_that_died_though_no_index_shows_them(stage):
+    behind = Behind(stage.store)
+    stage.ports = replace(stage.ports, store=behind)
+    stage.settings(bill_run=BillRunSettings(gate="all"))
+    charge = Charge("chg_1", "Support", "recurring", amount_minor=100_00, interval="month")
+    stage.save(scheduled(Contract("con_1", "cus_a", "IT", "USD", TODAY, TODAY, TODAY.day, charges=(charge,))))
+    stage.bill_run(status="generating", auto_post=True, chunks=1)
+    stage.save(Chunk("brn_1", "generate", 0, ("cus_a",)))
+    behind.freeze()
+    bill_customer("cus_a", RunOf("brn_1", TODAY, stage.get(Settings, "settings")), stage.ports)  # … and no more
+    assert generate_drafts("brn_1", 0, stage.ports).drafts == 1
+    stage.deliver("post")
+    assert (run_of(stage).status, stage.numbers()) == ("posting", [])  # not completed: a draft is known to exist
+    behind.thaw()
+    stage.advance(seconds=5)
+    stage.deliver("post")
+    assert (run_of(stage).status, stage.numbers()) == ("posted", ["INV-000001"])
 
 
 def test_the_end_of_a_round_is_written_once_and_a_conflict_does_not_lose_it(stage):

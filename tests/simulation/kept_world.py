@@ -118,7 +118,6 @@ def at_rest(text: str) -> str:
 _OF_THE_WAY: dict[type[Any], dict[str, Any]] = {
     Payment: {"attempt": None, "run_id": None, "submission_id": None, "checks": 0},
     Invoice: {"attempts": 0},
-    Chunk: {"drafts": 0},  # those of the worker that came to its end; what counts is recounted
     PaymentRun: {"chunks": 0},
     AccountEvent: {"seq": 0},
     WebhookDelivery: {"attempts": 0, "tried": 0},
