@@ -90,7 +90,9 @@ def put_verdict(call: Call[VerdictBody], bill_run_id: str, invoice_id: str) -> A
 @endpoint(router, "POST", "/v1/bill-runs/<bill_run_id>/post")
 def post_run(call: Call[Any], bill_run_id: str) -> Answer:
     """Post the drafts of a completed run, flagged ones too: whoever posts by hand has reviewed them."""
-    start_posting(bill_run_id, call.ports)
+    done = call.tried_since is not None and bill_run_of(bill_run_id, call.ports).status == "posted"
+    if not done:
+        start_posting(bill_run_id, call.ports)
     return Answer(200, shown(post_now(bill_run_id, call.ports, POSTED_AT_ONCE), call.ports))
 
 

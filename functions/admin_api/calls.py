@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
+from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
 from functions.admin_api.access import Caller
@@ -47,6 +48,7 @@ class Call(Generic[B]):
     if_match: int | None
     scope: str  # method and path: what idempotency keys and cursors belong to
     accept: str = ""  # the media types that the caller takes
+    tried_since: datetime | None = None  # tried before under its Idempotency-Key, and nobody knows how that ended
 
 
 def expect(call: Call[Any], version: int) -> None:

@@ -99,13 +99,17 @@ def change_contract(call: Call[ContractChangeBody], contract_id: str) -> Answer:
 @endpoint(router, "POST", "/v1/contracts/<contract_id>/suspend", body=OnBody)
 def suspend(call: Call[OnBody], contract_id: str) -> Answer:
     """No service from a date on."""
-    return _changed(suspend_contract(contract_id, call.body.on, call.ports, version=call.if_match), call.ports)
+    again = call.tried_since is not None
+    done = suspend_contract(contract_id, call.body.on, call.ports, version=call.if_match, again=again)
+    return _changed(done, call.ports)
 
 
 @endpoint(router, "POST", "/v1/contracts/<contract_id>/resume", body=OnBody)
 def resume(call: Call[OnBody], contract_id: str) -> Answer:
     """Service again from a date on."""
-    return _changed(resume_contract(contract_id, call.body.on, call.ports, version=call.if_match), call.ports)
+    again = call.tried_since is not None
+    done = resume_contract(contract_id, call.body.on, call.ports, version=call.if_match, again=again)
+    return _changed(done, call.ports)
 
 
 @endpoint(router, "POST", "/v1/contracts/<contract_id>/end", body=OnBody)

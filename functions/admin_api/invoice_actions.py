@@ -28,7 +28,7 @@ from shared.domain.invoice import Invoice, Line
 from shared.domain.money import format_minor
 from shared.ports import Ports
 from shared.use_cases.adjust_invoice import Adjustment, adjust_invoice
-from shared.use_cases.charge_invoice import charge_by_hand
+from shared.use_cases.charge_invoice import charge_by_hand, charged_by_hand_since
 from shared.use_cases.create_invoice import create_invoice, edit_draft, edited_draft
 from shared.use_cases.lookups import customer_of, invoice_of, settings_of, today
 from shared.use_cases.notices_by_hand import send_invoice
@@ -100,7 +100,8 @@ def send(call: Call[Any], invoice_id: str) -> Answer:
 @endpoint(router, "POST", "/v1/invoices/<invoice_id>/charge", body=ChargeInvoiceBody)
 def charge(call: Call[ChargeInvoiceBody], invoice_id: str) -> Answer:
     """Charge an invoice's residual now; a decline is an answer, not an error."""
-    return Answer(200, payment_json(charge_by_hand(invoice_id, call.ports, call.body.payment_method_id)))
+    made = charged_by_hand_since(call.tried_since, invoice_id, call.ports) if call.tried_since else None
+    return Answer(200, payment_json(made or charge_by_hand(invoice_id, call.ports, call.body.payment_method_id)))
 
 
 @endpoint(router, "POST", "/v1/invoices/<invoice_id>/adjustments", body=AdjustmentBody, creates="adj_")

@@ -3,6 +3,8 @@
 A key is claimed before the request is carried out, so that two at the same time cannot both be. Under a key every
 new id is derived from it: a request that is carried out again because its first answer was lost finds what it made.
 
+What is refused because it is done already is, in a request that was tried before, answered as done: see `tried_since`.
+
 An answer that is a secret is kept sealed under the key itself, of which only a digest is stored; and since keys may be
 guessed, nothing secret is derived from one.
 """
@@ -72,7 +74,8 @@ def answered_once(call: Call[Any], key: str, carry_out: Callable[[Call[Any]], An
     if seen is not None and seen.expires_at > now:
         return _again(seen, body, key if secret else "")
     uses = 0 if seen is None else seen.uses + (seen.status != UNDER_WAY)
-    claim = Answered(scope, body, UNDER_WAY, "", now + CLAIMED, uses, seen.version if seen else 0)
+    since = _tried_since(seen, body, now)
+    claim = Answered(scope, body, UNDER_WAY, "", now + CLAIMED, uses, since or now, seen.version if seen else 0)
     try:
         store.commit(Save(claim))
     except Conflict:
@@ -80,11 +83,12 @@ def answered_once(call: Call[Any], key: str, carry_out: Callable[[Call[Any]], An
     held = replace(claim, version=claim.version + 1)
     try:
         ids = call.ports.ids if secret else KeyedIds(f"{scope}{body}{uses or ''}")
-        answer = carry_out(replace(call, ports=replace(call.ports, ids=ids)))
-    except Exception:
-        _forget(held, call.ports)
+        answer = carry_out(replace(call, ports=replace(call.ports, ids=ids), tried_since=since))
+    except Exception as error:
+        _forget(held, call.ports, unsure=isinstance(error, Unavailable))
         raise
-    _keep(replace(held, status=answer.status, expires_at=now + KEPT), answer, call.ports, key if secret else "")
+    done = replace(held, status=answer.status, expires_at=now + KEPT, began_at=None)
+    _keep(done, answer, call.ports, key if secret else "")
     return answer
 
 
@@ -125,12 +129,20 @@ def _keep(record: Answered, answer: Answer, ports: Ports, seal_by: str = "") -> 
         pass  # the same request was carried out twice, with the same result
 
 
-def _forget(claim: Answered, ports: Ports) -> None:
-    """Nothing was done, so the key is free again. If even that fails, the claim soon runs out.
+def _tried_since(seen: Answered | None, body: str, now: datetime) -> datetime | None:
+    """When the same request was first tried whose worker died, or heard nothing: it may have had its effect."""
+    if seen is None or seen.status != UNDER_WAY or seen.fingerprint != body or seen.began_at is None:
+        return None
+    return seen.began_at if now - seen.began_at < KEPT else None
 
-    Under a key that was used before the claim stays, run out: it knows which use is tried again.
+
+def _forget(claim: Answered, ports: Ports, unsure: bool) -> None:
+    """The key is free again, for now; if even that fails, the claim soon runs out.
+
+    The claim stays, run out, if it is `unsure` whether something was done, and under a key that was used before: it
+    knows which use is tried again.
     """
-    freed = Save(replace(claim, expires_at=ports.clock.now())) if claim.uses else Remove(claim)
+    freed = Save(replace(claim, expires_at=ports.clock.now())) if unsure or claim.uses else Remove(claim)
     try:
         ports.store.commit(freed)
     except (Conflict, Unavailable):

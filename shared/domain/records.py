@@ -26,6 +26,7 @@ class Answered:
     """What a POST with an Idempotency-Key was answered, for 24 hours. `fingerprint` is the digest of its body.
 
     `uses` counts the requests answered under this key before: each is one of its own, once its time has run out.
+    `began_at` is when it was first tried, of a request that has not been answered yet.
     """
 
     key: str
@@ -34,6 +35,7 @@ class Answered:
     body: str
     expires_at: datetime
     uses: int = 0
+    began_at: datetime | None = None
     version: int = 0
 
 

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from shared.domain import amend
-from shared.domain.contract import Charge, Contract
+from shared.domain.contract import Charge, Contract, Suspension
 from shared.domain.copies import replace
 from shared.domain.errors import Stale
 from shared.ports import Conflict, Ports, Save, Unavailable
@@ -34,15 +34,29 @@ def add_charge(
 
 
 def suspend_contract(
-    contract_id: str, on: date, ports: Ports, *, by_collections: bool = False, version: int | None = None
-) -> Contract:
-    """No service from a day on. Days suspended by collections are not credited."""
+    contract_id: str, on: date, ports: Ports, *,
+    by_collections: bool = False, version: int | None = None, again: bool = False,
+) -> Contract:  # fmt: skip
+    """No service from a day on. Days suspended by collections are not credited.
+
+    `again`: the same request may have done it already, and then that is its answer.
+    """
+    if again and any(s.suspended_on == on and s.resumed_on is None for s in _suspensions(contract_id, ports)):
+        return contract_of(contract_id, ports)
     return _changed(contract_id, lambda c: amend.suspended(c, on, by_collections), ports, version)
 
 
-def resume_contract(contract_id: str, on: date, ports: Ports, *, version: int | None = None) -> Contract:
-    """Service again from a day on, billed from that day to the next anchor."""
+def resume_contract(
+    contract_id: str, on: date, ports: Ports, *, version: int | None = None, again: bool = False
+) -> Contract:
+    """Service again from a day on, billed from that day to the next anchor. `again` as in suspend_contract."""
+    if again and all(s.resumed_on is not None for s in _suspensions(contract_id, ports)):
+        return contract_of(contract_id, ports)
     return _changed(contract_id, lambda c: amend.resumed(c, on), ports, version)
+
+
+def _suspensions(contract_id: str, ports: Ports) -> tuple[Suspension, ...]:
+    return contract_of(contract_id, ports).suspensions
 
 
 def end_contract(contract_id: str, on: date, ports: Ports, *, version: int | None = None) -> Contract:

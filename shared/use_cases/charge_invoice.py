@@ -218,6 +218,15 @@ def charge_by_hand(invoice_id: str, ports: Ports, payment_method_id: str | None 
     return result.payment
 
 
+def charged_by_hand_since(since: datetime, invoice_id: str, ports: Ports) -> Payment | None:
+    """The invoice's last attempt, if a person made it then: what a request that is made again has to answer."""
+    invoice = invoice_of(ports, invoice_id)
+    last = ports.store.get(Payment, attempt_id(invoice_id, invoice.attempts)) if invoice.attempts else None
+    if last is None or last.run_id is not None or last.submission_id is not None or last.at < since:
+        return None
+    return last
+
+
 # ---- calls that the gateway did not process -------------------------------------------------------------------
 
 
