@@ -20,7 +20,7 @@ from shared.domain.collection import CollectionState
 from shared.domain.console_session import ConsoleSession
 from shared.domain.contract import Contract
 from shared.domain.customer import Customer
-from shared.domain.ids import shard_of
+from shared.domain.ids import SHARDS, shard_of
 from shared.domain.invoice import Invoice, InvoiceLines
 from shared.domain.notice import Notice
 from shared.domain.outbox import OutboxEvent
@@ -41,6 +41,7 @@ from shared.domain.webhook import WebhookDelivery, WebhookEndpoint
 TABLES = ("accounts", "usage", "invoices", "payments", "runs", "notices", "settings", "audit")
 ALL = "all"
 ONE_DAY = timedelta(days=1)
+SHARD_NAMES = tuple(map(str, range(SHARDS)))  # one text each, however many records are in them
 NAME_IN_KEY_MAX = 100  # characters of a name kept in a sort key, which DynamoDB limits to 1,024 bytes
 
 
@@ -63,7 +64,7 @@ class Kind:
 
 
 def _shard(owner: str) -> str:
-    return str(shard_of(owner))
+    return SHARD_NAMES[shard_of(owner)]
 
 
 @lru_cache(maxsize=4_096)  # what happens at once is many records

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from shared import ports as p
@@ -147,9 +148,9 @@ def _invoices(invoices: Iterable[Invoice], reading: _Reading) -> Iterator[Happen
         on = reading.on(invoice.customer_id, at)
         fee = invoice.late_fee is not None
         shown: dict[str, object] = {
-            "on": str(on), "billed_on": _billed_on(invoice, reading), "customer_id": invoice.customer_id,
+            "on": _text(on), "billed_on": _billed_on(invoice, reading), "customer_id": invoice.customer_id,
             "invoice_id": invoice.id, "type": invoice.type,
-            "status": invoice.status, "number": invoice.number, "invoice_date": str(invoice.invoice_date),
+            "status": invoice.status, "number": invoice.number, "invoice_date": _text(invoice.invoice_date),
             "posted_on": _text(invoice.posted_on), "due_on": _text(invoice.due_on), "currency": invoice.currency,
             "total": format_minor(invoice.total_minor, invoice.currency), "flags": [f.code for f in invoice.flags],
         }  # fmt: skip
@@ -165,7 +166,7 @@ def _billed_on(invoice: Invoice, reading: _Reading) -> str | None:
     """The customer's day on which it was made; None for a draft that was there before."""
     if invoice.id in reading.known.invoices:
         return None
-    return str(reading.on(invoice.customer_id, invoice.created_at or reading.since))
+    return _text(reading.on(invoice.customer_id, invoice.created_at or reading.since))
 
 
 def _of_invoice(invoice: Invoice) -> tuple[object, ...]:
@@ -181,7 +182,7 @@ def _charges(invoices: Mapping[str, Invoice], reading: _Reading) -> Iterator[Hap
             on = reading.on(payment.customer_id, payment.at)
             invoice = invoices.get(payment.invoice_id or "")
             shown: dict[str, object] = {
-                "on": str(on), "customer_id": payment.customer_id, "invoice_id": payment.invoice_id,
+                "on": _text(on), "customer_id": payment.customer_id, "invoice_id": payment.invoice_id,
                 "number": invoice.number if invoice else None, "payment_method_id": payment.payment_method_id,
                 "amount": format_minor(payment.amount_minor, payment.currency), "currency": payment.currency,
                 "status": payment.status, "code": payment.code, "attempt": payment.attempt,
@@ -201,7 +202,7 @@ def _emails(reading: _Reading) -> Iterator[Happening]:
         notice = told[mail.notice_id]
         on = reading.on(notice.customer_id, mail.at)
         shown: dict[str, object] = {
-            "on": str(on), "customer_id": notice.customer_id, "kind": notice.kind, "to": mail.to,
+            "on": _text(on), "customer_id": notice.customer_id, "kind": notice.kind, "to": mail.to,
             "subject": mail.subject, "subject_id": notice.subject_id, "tier": notice.tier,
         }  # fmt: skip
         yield Happening("emails", notice.customer_id, on, mail.at, notice.kind, (notice.tier,), shown=shown)
@@ -215,7 +216,7 @@ def _steps(reading: _Reading) -> Iterator[Happening]:
             if step is None or at is None:
                 continue
             on = reading.on(customer_id, at)
-            shown: dict[str, object] = {"on": str(on), "customer_id": customer_id, "step": step, "from": event.before}
+            shown: dict[str, object] = {"on": _text(on), "customer_id": customer_id, "step": step, "from": event.before}
             yield Happening("steps", customer_id, on, at, step, (), shown=shown)
 
 
@@ -300,6 +301,7 @@ def _sums(amounts: Iterable[tuple[int, str]]) -> dict[str, int]:
     return sums
 
 
+@lru_cache(maxsize=1_024)  # a rehearsal has millions of dates, of some hundred days
 def _text(on: date | None) -> str | None:
     return str(on) if on else None
 
