@@ -14,6 +14,7 @@ from infra.local.app import App
 from infra.local.cloud import LocalCloud
 from infra.local.server import Server
 from shared import bootstrap
+from shared.domain.rehearsal import CATEGORIES
 from tests.integration.world import World
 
 SWITCH_ON = {"bill_run": {"enabled": True, "auto_post": True, "gate": "all"}}
@@ -118,6 +119,32 @@ def test_a_folder_of_exported_files_is_rehearsed_here(tmp_path, patch, capsys):
     assert [(i["invoice_date"], i["total"]) for i in invoices] == [
         ("2026-01-01", "3.23"), ("2026-01-02", "100.00"), ("2026-02-02", "100.00"),
     ]  # fmt: skip
+
+
+def test_what_was_exported_comes_to_what_the_live_data_comes_to(wiring, tmp_path, capsys):
+    """Everything on, an invoice owed, nobody with a card: the same invoices, mails, fees and steps on the same days."""
+    with LocalCloud("memory", wiring=wiring) as cloud:
+        world = World(cloud)
+        world.automate()
+        fee = {"amount": "5.00", "percent": "0", "grace_days": 1, "repeat": "once", "cap": None}
+        customer = world.customer(class_id=world.klass(terms_days=3, late_fee=fee, suspend_after_days=9))
+        world.contract(customer, day=5, start="2026-01-05")
+        world.invoice(customer, "40.00")
+        world.settle()
+        live = world.post("/v1/rehearsals", {"days": 25})["base"]
+        for kind in ("customers", "contracts", "usage", "invoices"):
+            (tmp_path / f"{kind}.csv").write_bytes(world.get(f"/v1/export/{kind}"))
+        for name, path in (("settings", "/v1/settings"), ("classes", "/v1/customer-classes")):
+            (tmp_path / f"{name}.json").write_text(json.dumps(world.get(path)))
+    assert main(["rehearse", "--days", "25", "--export", str(tmp_path), "--at", "2026-01-01T00:00:00Z", "--json"]) == 0
+    read = json.loads(capsys.readouterr().out)["base"]
+    assert [live[c]["count"] > 0 for c in ("invoices", "emails", "fees", "steps")] == [True] * 4
+    assert {c: facts(read[c]["items"]) for c in CATEGORIES} == {c: facts(live[c]["items"]) for c in CATEGORIES}
+
+
+def facts(items):
+    shown = ("on", "customer_id", "type", "total", "due_on", "kind", "tier", "step")
+    return sorted(tuple(str(item.get(name)) for name in shown) for item in items)
 
 
 @pytest.mark.parametrize("wrong", [["--days", "0"], ["--days", "91"], ["--tables", "--export", "x"]])
