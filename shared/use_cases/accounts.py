@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, timedelta
 
-from shared.domain.calendar import parse_cron
+from shared.domain.calendar import parse_cron, start_of_day
 from shared.domain.collection_facts import Facts
 from shared.domain.customer import Customer, Service
 from shared.domain.invoice import Invoice
@@ -93,6 +93,13 @@ def looked_at_next(customer: Customer, settings: Settings, ports: Ports) -> date
     return on if local_on(next_at, customer, settings) <= on else on + timedelta(days=1)
 
 
+def swept_on(on: date, customer: Customer, settings: Settings) -> date:
+    """The customer's local date of the first sweep on a date or after it: where none comes on weekends, the Monday."""
+    at = start_of_day(on, customer.zone(settings)) - timedelta(microseconds=1)
+    schedule = parse_cron(settings.automations.past_due.schedule)
+    return local_on(schedule.next_after(at, settings.business.timezone), customer, settings)
+
+
 def _sums(invoices: Iterable[Invoice]) -> Sums:
     sums: Sums = {}
     for invoice in invoices:
@@ -110,7 +117,7 @@ def _next_step(facts: Facts, now: Evaluation, first: date) -> NextStep | None:
         return NextStep(STEP_KINDS["terminated"], now.on)  # asked or not, it waits for a person, not for a sweep
     for found, before in look_ahead(facts, first, LOOKS_AHEAD_MAX):
         if (kind := _kind(found, before)) is not None:
-            return NextStep(kind, found.on)
+            return NextStep(kind, swept_on(found.on, facts.customer, facts.settings))
     return None
 
 

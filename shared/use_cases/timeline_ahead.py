@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from shared.domain.account_summary import SummarySchedule, schedule_id, schedule_key
 from shared.domain.collection_facts import Facts
 from shared.domain.contract import Contract
+from shared.domain.copies import replace
 from shared.domain.customer import Customer, Service, why_off
 from shared.domain.invoice import Invoice
 from shared.domain.past_due import Evaluation, look_ahead
@@ -15,7 +16,7 @@ from shared.domain.settings import Action, Settings
 from shared.domain.timeline_entry import Entry, money
 from shared.domain.triggers import Fired
 from shared.ports import Ports
-from shared.use_cases.accounts import STEP_KINDS, looked_at_next
+from shared.use_cases.accounts import STEP_KINDS, looked_at_next, swept_on
 from shared.use_cases.autopay_rules import choose_payer
 from shared.use_cases.explain_invoice import explain_collection
 from shared.use_cases.lookups import local_on
@@ -76,9 +77,10 @@ def _has_payer(invoice: Invoice, reason: str | None, on: date, ports: Ports) -> 
 def _steps(facts: Facts, on: date, first: date) -> Iterator[Entry]:
     """Reminders, tiers, triggers, fees, and service steps with their notices, if nothing is paid meanwhile."""
     asked = False
-    for found, before in look_ahead(facts, first, LOOKS_AHEAD_MAX):
-        if found.on > on + AHEAD_MAX:
+    for called_for, before in look_ahead(facts, first, LOOKS_AHEAD_MAX):
+        if called_for.on > on + AHEAD_MAX:
             return
+        found = replace(called_for, on=swept_on(called_for.on, facts.customer, facts.settings))
         yield from _told(found)
         yield from (_fired(fired, found) for fired in found.fired)
         for fee in found.fees:

@@ -267,3 +267,16 @@ def test_what_the_days_sweep_has_done_is_not_told_as_the_next_step(world):
     assert ahead("2026-01-09T20:00:00Z") == ("past_due_1", "2026-01-12")
     assert ahead("2026-01-12T12:00:00Z") == ("past_due_1", "2026-01-12")
     assert ahead("2026-01-12T20:00:00Z") == ("past_due_2", "2026-01-22")
+
+
+def test_a_step_is_told_for_the_day_of_the_sweep_that_takes_it(world):
+    world.settings(automations={"past_due": {"enabled": True, "schedule": "0 14 * * 1-5"}})
+    acme = world.customer(class_id=world.klass(2, **quiet()))
+    world.invoice(acme, "100.00")  # due Saturday, 3 January: past due on Sunday, told on Monday
+    assert world.account(acme)["next_step"] == {"kind": "past_due_1", "on": "2026-01-05"}
+    planned = world.all(f"/v1/customers/{acme}/timeline?planned=true")
+    assert [e["on"] for e in planned if e["kind"] == "past_due_1"] == ["2026-01-05"]
+    world.to("2026-01-04")
+    assert world.notices(acme) == []
+    world.to("2026-01-05")
+    assert world.notices(acme) == ["past_due_1"]
