@@ -22,7 +22,7 @@ from infra.local.outside import MailLimits, Post, RecordedBus, Sent
 from infra.local.webhooks import Webhooks
 from infra.wiring import TEMPLATE, Wiring, load_wiring
 from shared import bootstrap, observability
-from shared.gateways.mail_pace import AccountPace
+from shared.gateways.mail_pace import AccountPace, MailAccount
 from shared.ports import Mail, Ports
 
 BackendName = Literal["memory", "moto"]
@@ -150,7 +150,7 @@ class LocalCloud:
             self.gateway = self._backend.gateway
             self.mail = Post(self._backend.ports.mailer, self.clock, self._feedback)
             self.bus = RecordedBus(self._backend.ports.bus, self.clock)
-            self.pace = AccountPace(self.mail.account, lambda: 1, self.clock, sleep=self.clock.sleep)
+            self.pace = AccountPace(self._mail_account, lambda: 1, self.clock, sleep=self.clock.sleep)
             self.ports = replace(
                 self._backend.ports, mailer=self.mail, bus=self.bus, pay_url=self._pay_url, pace=self.pace
             )
@@ -161,6 +161,11 @@ class LocalCloud:
         except Exception:
             stack.close()
             raise
+
+    def _mail_account(self) -> MailAccount:
+        """Asking the mail service is a call that can fail, like any of the functions'."""
+        calls = self._watching
+        return self.mail.account() if calls is None else calls.plain("mailer.account", self.mail.account)
 
     def _pay_url(self, token: str) -> str:
         return f"{self.address}/pay/{token}"

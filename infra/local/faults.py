@@ -7,7 +7,7 @@ and the caller is told otherwise; a throttled call never reached the service.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from random import Random
@@ -40,6 +40,7 @@ from shared.ports import (
     Remove,
     Save,
     SavedCard,
+    SignIn,
     Store,
     Throttled,
     Unavailable,
@@ -422,6 +423,23 @@ class FaultyWebhookSender:
         )
 
 
+class FaultySignIn:
+    """A code is good once: when the answer that says whose it is gets lost, its bearer signs in anew."""
+
+    def __init__(self, inner: SignIn, calls: Calls) -> None:
+        self._inner = inner
+        self._calls = calls
+
+    def page(self, state: str, challenge: str) -> str | None:
+        return self._inner.page(state, challenge)  # asks nobody
+
+    def claims(self, given: str, verifier: str) -> Mapping[str, Any] | None:
+        return self._calls.plain("sign_in.claims", lambda: self._inner.claims(given, verifier))
+
+    def goodbye(self) -> str | None:
+        return self._inner.goodbye()  # asks nobody
+
+
 def faulty(ports: Ports, calls: Calls, poisoned: Poisoned | None = None, behind: Behind | None = None) -> Ports:
     """The same ports with faults in front of them; the clock and the ids never fail."""
     carrier = calls.plan if isinstance(calls.plan, Carrier) else None
@@ -435,4 +453,5 @@ def faulty(ports: Ports, calls: Calls, poisoned: Poisoned | None = None, behind:
         files=FaultyFiles(ports.files, calls),
         bus=FaultyBus(ports.bus, calls),
         webhooks=FaultyWebhookSender(ports.webhooks, calls),
+        sign_in=FaultySignIn(ports.sign_in, calls) if ports.sign_in is not None else None,
     )

@@ -24,7 +24,10 @@ from tests.integration.world import World
 from tests.simulation.invariants import Facts, broken
 
 SAME_MAX = 2
-READS = ("store.get", "store.list", "store.find", "files.read", "dynamodb.Get", "dynamodb.Query", "dynamodb.Batch")
+READS = (
+    "store.get", "store.list", "store.find", "files.read", "mailer.account",
+    "dynamodb.Get", "dynamodb.Query", "dynamodb.Batch",
+)  # fmt: skip
 FAULTS_OF_A_READ: tuple[Fault, ...] = ("crash_before", "throttle")  # without an effect, before and after are the same
 START = datetime(2026, 1, 1, 3, 30, tzinfo=UTC)
 

@@ -13,6 +13,7 @@ from infra.local.cloud import LocalCloud
 from shared.domain.account_event import AccountEvent
 from shared.domain.audit import AuditEntry, AuditHead
 from shared.domain.card import CardTries, CardUse
+from shared.domain.console_session import ConsoleSession
 from shared.domain.customer import Customer
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice
@@ -125,7 +126,17 @@ _OF_THE_WAY: dict[type[Any], dict[str, Any]] = {
     Customer: {"pay_epoch": 0},
     PayLink: {"epoch": 0},
 }
-_BOOKKEEPING = (Answered, AuditEntry, AuditHead, CardTries, CardUse, HeardEvent, FailedMessage, Submission)
+_BOOKKEEPING = (
+    ConsoleSession,
+    Answered,
+    AuditEntry,
+    AuditHead,
+    CardTries,
+    CardUse,
+    HeardEvent,
+    FailedMessage,
+    Submission,
+)
 
 
 def _essence(entity: Any) -> Any:

@@ -17,7 +17,9 @@ from infra.local.faults import Call, Calls
 
 Place = tuple[str, str, str, int]
 
-READS = ("store.get", "store.list", "store.find", "files.read", "gateway.look_up", "gateway.given_back")
+READS = (
+    "store.get", "store.list", "store.find", "files.read", "gateway.look_up", "gateway.given_back", "mailer.account",
+)  # fmt: skip
 CALLS = ("crash_before", "crash_after", "throttle", "lose_response", "lose_request", "stale", "meanwhile")
 MESSAGES = ("drop", "twice", "late")
 TICKS = ("tick_lost", "tick_twice")

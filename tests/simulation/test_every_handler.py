@@ -40,6 +40,7 @@ from tests.simulation.kept_world import bring_to_rest
 
 EVERY = os.environ.get("EVERY", "") not in ("", "0")
 API_PARTS = 6
+TOKEN = "local-operator"
 JOBS = ("bill_run", "payment_run", "past_due", "account_summary")
 
 # What a tick is about: which occurrences are due, and what is under way.
@@ -107,6 +108,27 @@ def test_a_payload_recovers_from_every_fault_at_every_call(name):
         outcomes = list(sweep.outcomes(every=EVERY))
     print(f"{name}: {len(outcomes)} cases")
     assert unwell(outcomes, sweep.answer, ("409",) if name in REFUSED_AS_DONE else ()) == []
+
+
+@pytest.mark.slow
+def test_signing_in_recovers_from_every_fault_at_every_call():
+    """Not among the samples, which change nothing if they come twice: whoever signs in twice has two sessions."""
+    form = PAYLOADS["console/app/hold.json"]
+    headers = {name: value for name, value in form["headers"].items() if name != "Cookie"}
+    event = form | {"path": "/console/sign-in", "headers": headers, "multiValueHeaders": None, "body": f"token={TOKEN}"}
+    with opened("console/app") as cloud:
+        sweep = Sweep(cloud, FUNCTIONS["console/app"], event)
+        outcomes = list(sweep.outcomes(every=True))
+    assert (sweep.answer, unwell(outcomes, sweep.answer, ())) == ("303", [])
+    assert {o.kind for o in outcomes if o.call.name == "sign_in.claims"} == set(FAULTS)
+
+
+def test_asking_the_mail_service_for_its_quota_is_a_call_that_is_swept():
+    with opened("send_email/send", "ntc_pending") as cloud:
+        calls = Calls(NoFaults(), frozenset({FUNCTIONS["send_email/send"].id}))
+        cloud.inject(calls)
+        delivered(cloud, FUNCTIONS["send_email/send"], PAYLOADS["send_email/send/send_notice.json"], calls)
+    assert "mailer.account" in {call.name for call in calls.seen}
 
 
 # ---- what admins ask for -------------------------------------------------------------------------------------
