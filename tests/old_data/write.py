@@ -17,6 +17,7 @@ from shared.domain.card import CardUse
 from shared.domain.console_session import ConsoleSession
 from shared.domain.invoice import Flag, Invoice, InvoiceHold, InvoiceLines, Line
 from shared.domain.records import FailedMessage
+from shared.domain.rehearsal import Rehearsal
 from shared.domain.review import Verdict
 from shared.domain.runs import PrintPart
 from shared.ports import Save
@@ -49,6 +50,10 @@ SELDOM = (
     FailedMessage("000000000001", "NotFound: no notice ntc_1", 5, NOW, NOW),
     Verdict("brn_sample", "inv_due", "wrong", "billed twice", "local-admin", NOW),
     ConsoleSession("0" * 64, "local-admin", "admin", NOW),
+    Rehearsal(
+        "reh_third", 14, "failed", settings="{}", classes="{}", seed=7, since=NOW.date(), reason="too large",
+        created_at=NOW, created_by="local-admin", finished_at=NOW,
+    ),
     Invoice(
         "inv_third", "cus_acme", "USD", NOW.date(), status="posted", subtotal_minor=100_00,
         tax_rate_percent=Decimal("7.5"), tax_minor=7_50, total_minor=107_50, residual_minor=107_50, line_count=1,
