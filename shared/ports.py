@@ -103,7 +103,7 @@ class Entry(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str]:
-        return (self.partition, self.sort)
+        return self[1:]
 
 
 @dataclass(frozen=True, slots=True)

@@ -336,8 +336,9 @@ def catch_up(facts: Facts, first: date, last: date, *, expecting: bool = False) 
     while day <= last:
         found = evaluate(facts, day)
         yield found
-        facts = after(facts, found, expecting)
         day += ONE_DAY
+        if day <= last:
+            facts = after(facts, found, expecting)
 
 
 def make_up(facts: Facts, first: date, last: date) -> Iterator[Evaluation]:

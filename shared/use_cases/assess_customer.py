@@ -167,12 +167,12 @@ def _plan(found: Sequence[Evaluation], fees: Sequence[Fee], facts: Facts, ports:
     notices = [n for f in found for n in notices_called_for(f, customer, before, now)]
     asked = _new(Task, (t for f in found for t in tasks_called_for(f, customer, now)), ports)
     told = [e for f in found for e in events_called_for(f, customer, ports)]
-    changed = service_event(customer, before.step, replace(last.state, version=before.version), last.on, ports)
+    served = last.state if last.state.version == before.version else replace(last.state, version=before.version)
+    changed = service_event(customer, before.step, served, last.on, ports)
     moved = before.step != last.state.step or last.state.step == "suspended"
     known = facts.contracts or (contracts_of(customer.id, ports) if moved else ())
     contracts = serving(known, last.state.step, last.on) if moved else []
     posted = post_fees(fees, customer, facts.settings, ports)
-    served = replace(last.state, version=before.version)
     happened = (*account_event.of_evaluations(before, found), *account_event.of_service(served, before.step, now))
     return _Plan(
         state=with_warnings(last.state, notices),

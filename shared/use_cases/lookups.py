@@ -111,10 +111,14 @@ def open_invoices(ports: Ports, customer_id: str, also: Iterable[str] = ()) -> l
 
     The index may be behind: `also` names invoices the caller knows of, and each is read from the store before use.
     """
-    found = entries(ports, p.INVOICES_OPEN, str(shard_of(customer_id)), prefix=f"{customer_id}#")
-    ids = dict.fromkeys([*(e.partition for e in found), *also])
-    invoices = [i for i in ports.store.get_many(Invoice, [(i, "") for i in ids]) if i.collectable()]
-    return sorted(invoices, key=lambda i: (i.due_on or date.max, i.invoice_date, i.id))
+    keys = dict.fromkeys(e.key for e in entries(ports, p.INVOICES_OPEN, str(shard_of(customer_id)), f"{customer_id}#"))
+    keys.update(dict.fromkeys((id, "") for id in also))
+    invoices = [i for i in ports.store.get_many(Invoice, list(keys)) if i.collectable()]
+    return sorted(invoices, key=_oldest_first) if len(invoices) > 1 else invoices
+
+
+def _oldest_first(invoice: Invoice) -> tuple[date, date, str]:
+    return (invoice.due_on or date.max, invoice.invoice_date, invoice.id)
 
 
 def shards() -> Iterator[str]:

@@ -276,14 +276,15 @@ def _considered(
     """The open invoices of a page whose collection date has come on their customer's date, and whether it, or the day
     of a retry, came on that very day: if not, an earlier run left it unpaid.
     """
-    owners = sorted({e.at.split("#")[0] for e in found})
+    invoices = [i for i in ports.store.get_many(Invoice, [e.key for e in found]) if i.collectable()]
+    owners = sorted({i.customer_id for i in invoices})
     customers = {c.id: c for c in ports.store.get_many(Customer, [(i, "") for i in owners])}
     class_ids = sorted({c.class_id for c in customers.values()})
     classes = {c.id: c for c in ports.store.get_many(CustomerClass, [("classes", i) for i in class_ids])}
     dates = {c.id: local_on(run.occurred_at, c, settings) for c in customers.values()}
-    for invoice in ports.store.get_many(Invoice, [e.key for e in found]):
+    for invoice in invoices:
         customer = customers.get(invoice.customer_id)
-        if customer is None or not invoice.collectable():
+        if customer is None:
             continue
         on, due_on = dates[customer.id], _collected_on(invoice, classes.get(customer.class_id, DEFAULT_CLASS))
         retry_due = invoice.next_attempt_on is not None and invoice.next_attempt_on <= on
