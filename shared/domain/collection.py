@@ -33,7 +33,7 @@ class CollectionState:
     `unannounced` are the steps of which a person was told that their notice reaches nobody.
 
     `next_on` is the first local date on which an evaluation can find something to do, as long as `seen` (a digest of
-    what is past due), the settings and the class stay what they were; None: look again. `ended_on` is the day the
+    the open invoices), the settings and the class stay what they were; None: look again. `ended_on` is the day the
     last episode ended on.
     """
 
@@ -75,9 +75,9 @@ class CollectionState:
         return self.settings_version, self.class_id, self.class_version
 
 
-def seen_of(past_due: Iterable[tuple[str, str]]) -> str:
-    """A digest of which invoices are past due: their due dates and ids, in that order."""
+def seen_of(open_invoices: Iterable[tuple[str, str]]) -> str:
+    """A digest of which invoices are open: their due dates and ids, in that order."""
     digest = 0
-    for due_on, id in past_due:
+    for due_on, id in open_invoices:
         digest = crc32(f"{due_on}#{id};".encode(), digest)
     return f"{digest:08x}"

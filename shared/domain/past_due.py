@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 from shared.domain.collection import CollectionState, seen_of
@@ -114,12 +114,12 @@ def nothing_new(
     late = bool(owed) and owed[0].payment_status(on) == "overdue"
     if not late or not state.followed:
         return not late and not state.followed
-    same = state.rules == (settings.version, its_class.id, its_class.version) and state.seen == _seen(owed, on)
+    same = state.rules == (settings.version, its_class.id, its_class.version) and state.seen == _seen(owed)
     return same and state.next_on is not None and state.next_on > on
 
 
-def _seen(owed: Iterable[Invoice], on: date) -> str:
-    return seen_of(sorted((str(i.due_on), i.id) for i in owed if i.payment_status(on) == "overdue"))
+def _seen(owed: Sequence[Invoice]) -> str:
+    return seen_of(sorted((str(i.due_on), i.id) for i in owed))
 
 
 def _nothing_late(facts: Facts, reminders: tuple[tuple[Invoice, int], ...], on: date) -> Evaluation:
@@ -152,7 +152,7 @@ def _with_steps(found: Evaluation, facts: Facts, late: Sequence[Invoice], chased
         state = replace(state, unannounced=(*state.unannounced, unheard.step))
     state = replace(
         state, step=service, asked=asked, assessed_on=on, past_due_ids=tuple(i.id for i in late[:PAST_DUE_IDS_KEPT]),
-        seen=_seen(late, on), settings_version=facts.settings.version,
+        seen=_seen(facts.open), settings_version=facts.settings.version,
         class_id=facts.its_class.id, class_version=facts.its_class.version,
     )  # fmt: skip
     ahead = on + ONE_DAY if notice else next_on(replace(facts, state=state), late, chased, on)
@@ -261,8 +261,8 @@ def _episode_since(late: Sequence[Invoice], facts: Facts) -> date:
 def next_on(facts: Facts, late: Sequence[Invoice], chased: Sequence[Invoice], on: date) -> date:
     """The first date on which another evaluation can find something to do, as far as is known now.
 
-    Whatever else changes it (what is past due, settings, the class, the customer's own switches and contracts) makes
-    the sweep look again.
+    Whatever else changes it (invoices, settings, the class, the customer's own switches and contracts) makes the sweep
+    look again.
     """
     if any(i.open_attempt_id for i in late) or None in facts.notices_out.values():
         return on + ONE_DAY

@@ -29,6 +29,7 @@ from shared.use_cases.collection_actions import (
     events_called_for,
     notices_called_for,
     tasks_called_for,
+    with_fees,
     with_warnings,
 )
 from shared.use_cases.collection_facts import facts_of, state_of
@@ -175,7 +176,7 @@ def _plan(found: Sequence[Evaluation], fees: Sequence[Fee], facts: Facts, ports:
     posted = post_fees(fees, customer, facts.settings, ports)
     happened = (*account_event.of_evaluations(before, found), *account_event.of_service(served, before.step, now))
     return _Plan(
-        state=with_warnings(last.state, notices),
+        state=with_fees(with_warnings(last.state, notices), facts.open, posted.memos),
         customer=with_service(customer, last.state.step), notices=tuple(_new(Notice, notices, ports)),
         tasks=(*asked, *answered(before, last.state, ports)), events=(*told, *([changed] if changed else [])),
         fees=posted, contracts=tuple(contracts), happened=happened,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from shared.domain.collection import CollectionState, Warned
+from shared.domain.collection import CollectionState, Warned, seen_of
 from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.ids import derive_id
+from shared.domain.invoice import Invoice
 from shared.domain.notice import BY_TRIGGER, Notice, notice_id
 from shared.domain.outbox import OutboxEvent
 from shared.domain.past_due import Evaluation
@@ -68,6 +69,15 @@ def with_warnings(state: CollectionState, notices: Sequence[Notice]) -> Collecti
     """The state that remembers the notices of steps; it has to be looked at again until they are out."""
     told = [Warned(n.step, n.subject_id, n.id) for n in notices if n.step is not None]
     return replace(state, warned=tuple(dict.fromkeys([*state.warned, *told]))) if told else state
+
+
+def with_fees(state: CollectionState, open_invoices: Sequence[Invoice], memos: Sequence[Invoice]) -> CollectionState:
+    """The state that knows of the fees posted with it: they fall past due the day after."""
+    if not memos:
+        return state
+    seen = seen_of(sorted((str(i.due_on), i.id) for i in (*open_invoices, *memos)))
+    late_on = min(i.due_on for i in memos if i.due_on is not None) + timedelta(days=1)
+    return replace(state, seen=seen, next_on=min(state.next_on or late_on, late_on))
 
 
 def tasks_called_for(found: Evaluation, customer: Customer, now: datetime) -> Iterator[Task]:

@@ -204,9 +204,7 @@ def _something_to_do(invoices: Sequence[Sequence[str]], state: Sequence[str] | N
     next_on, seen, settings_version, class_id, class_version = state
     if reminded or not late or next_on <= str(sweep.on) or settings_version != str(sweep.settings_version):
         return True
-    if class_version != str(sweep.classes.get(class_id)):
-        return True
-    return seen != seen_of((due_on, id) for due_on, id in invoices if due_on < str(sweep.on))
+    return class_version != str(sweep.classes.get(class_id)) or seen != seen_of((d, i) for d, i in invoices)
 
 
 def _by_customer(index: Index[p.E], shard: str, ports: Ports) -> Iterator[tuple[str, list[Sequence[str]]]]:

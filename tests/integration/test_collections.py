@@ -532,8 +532,7 @@ def test_the_two_indexes_are_merged_as_a_naive_model_would(due, states, reminded
         for n, day in enumerate(days):
             invoice = Invoice(f"inv_{customer}_{n}", customer, "USD", on, total_minor=1)
             stage.save(invoice.posted(f"N{n}", on, MIDNIGHT, on + timedelta(days=day)))
-            if day < 0:
-                ids.setdefault(customer, []).append((str(on + timedelta(days=day)), invoice.id))
+            ids.setdefault(customer, []).append((str(on + timedelta(days=day)), invoice.id))
     for customer, (next_in, same, current, same_class) in states.items():
         stage.save(
             CollectionState(

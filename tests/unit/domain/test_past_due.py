@@ -250,7 +250,7 @@ def _called_for(state, open_now, on):
     late = any(i.due_on < on for i in open_now)
     if state.episode_since is None:
         return late
-    seen = seen_of(sorted((str(i.due_on), i.id) for i in open_now if i.due_on < on))
+    seen = seen_of(sorted((str(i.due_on), i.id) for i in open_now))
     return not late or state.seen != seen or state.next_on <= on
 
 
