@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.bootstrap import ports
+from shared.bootstrap import ports, ports_for_batch
 from shared.contracts.messages import AssessCustomers, AssessMessage, PublishEvent, RefreshCustomer, read
 from shared.observability import count, observed, report
 from shared.queue_batches import BatchAnswer, QueueRecord, handle_batch
 from shared.use_cases.assess_customer import Assessed, assess_customer
+from shared.use_cases.look_ahead import ahead_of_assessments
 from shared.use_cases.outbox import publish_event
 from shared.use_cases.restore_service import refresh_service
 
@@ -27,9 +28,11 @@ def assess(record: QueueRecord) -> None:
 
 def _assess_all(message: AssessCustomers) -> None:
     left: list[Exception] = []
+    batch = ports_for_batch()
+    ahead_of_assessments(message.customer_ids, batch)
     for customer_id in message.customer_ids:
         try:
-            _reported(customer_id, assess_customer(customer_id, message.occurred_at, ports(), message.after))
+            _reported(customer_id, assess_customer(customer_id, message.occurred_at, batch, message.after))
         except Exception as error:  # noqa: BLE001 - nobody waits for another; the record is delivered again
             left.append(error)
     if left:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from shared.domain.autopay import AutopayList
 from shared.domain.card import CardTries, CardUse
+from shared.domain.collection import CollectionState
 from shared.domain.contract import Contract
 from shared.domain.customer import Customer
 from shared.domain.ids import shard_of
@@ -34,6 +35,15 @@ def ahead_of_billing(customer_ids: Sequence[str], ports: Ports) -> None:
     """For billing these customers. Their contracts are listed one customer at a time: so one cannot hinder another."""
     if isinstance(ports.store, LooksAhead):
         ports.store.ahead(_each(Customer, customer_ids))
+
+
+def ahead_of_assessments(customer_ids: Sequence[str], ports: Ports) -> None:
+    """For following up these customers. What they owe is found for each by itself, as it is at that moment."""
+    store = ports.store
+    if not isinstance(store, LooksAhead):
+        return
+    store.ahead([SETTINGS, *_each(Customer, customer_ids), *_each(CollectionState, customer_ids)])
+    store.ahead(_each_in("classes", CustomerClass, (c.class_id for c in _those(Customer, customer_ids, ports))))
 
 
 def ahead_of_notices(ids: Sequence[str], ports: Ports) -> None:
