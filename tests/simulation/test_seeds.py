@@ -71,11 +71,11 @@ def test_no_law_was_idle_and_no_fault_never_met_a_function(lived):
 
 @pytest.mark.slow
 @pytest.mark.moto
-@pytest.mark.parametrize("seed", [3])
+@pytest.mark.parametrize("seed", [142])  # two days with hundreds of faults; any costs twenty seconds there
 def test_every_law_holds_through_the_sdk_too(seed):
     seen = Simulation(seed, wiring=WIRING, backend="moto").run()
     assert seen.broken == []
-    assert seen.met
+    assert {"crash_before", "crash_after", "lose_request", "lose_response", "drop"} <= set(seen.met.values())
 
 
 def test_the_same_seed_is_the_same_world():
