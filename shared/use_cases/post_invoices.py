@@ -169,12 +169,20 @@ def _round_ended(run: BillRun, ports: Ports) -> BillRun:
 
 
 def _index_lags(run: BillRun, ports: Ports) -> bool:
-    """Whether the index does not show yet what the run has made: it may be behind when a small run ends quickly."""
+    """Whether the index does not show yet what the run has made: it may be behind when a small run ends quickly.
+
+    A draft that this read shows counts too: the read that planned the round may have been further behind.
+    """
     recent = run.completed_at is not None and ports.clock.now() - run.completed_at < INDEX_SETTLED
     if not recent or run.post_round >= ROUNDS_MAX:
         return False
     made = sum(c.drafts for c in done_chunks(run, ports))
-    return sum(1 for _ in entries(ports, p.INVOICES_BY_RUN, run.id, most=made)) < made
+    seen = list(entries(ports, p.INVOICES_BY_RUN, run.id, most=made))
+    if len(seen) < made:
+        return True
+    failed = {f.invoice_id for f in post_run_failures(run, ports)}
+    drafts = ports.store.get_many(Invoice, [e.key for e in seen if e.at.startswith("draft#")])
+    return any(d.status == "draft" and d.id not in failed and (run.post_all or not d.flags) for d in drafts)
 
 
 def _save_ended(run: BillRun, ports: Ports) -> None:

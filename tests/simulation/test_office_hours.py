@@ -43,6 +43,13 @@ def test_it_was_compared_often_enough_after_something_went_wrong(laws):
     assert laws[LAW] >= COMPARED
 
 
+@pytest.mark.slow
+def test_a_run_is_not_called_posted_by_two_reads_of_which_one_is_behind():
+    by_run = ("AutoPostPostFunction", "invoices_by_run brn_m75l5gd7dtyyhgnhifiq", "store.find")
+    seen = Twice(14856, {(*by_run, 1): "stale", (*by_run, 3): "stale"}, WIRING).run()
+    assert (seen.broken, len(seen.met)) == ([], 2)
+
+
 # ---- bugs that break no other law --------------------------------------------------------------------------------
 
 
