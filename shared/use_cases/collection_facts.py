@@ -8,10 +8,13 @@ from datetime import date
 from shared.domain.collection import CollectionState
 from shared.domain.collection_facts import Facts
 from shared.domain.contract import Contract
+from shared.domain.copies import replace
 from shared.domain.customer import Customer, Service
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice
+from shared.domain.payment import Payment, attempt_id
 from shared.domain.policy import CustomerClass
+from shared.domain.retry import RETRY_STALE
 from shared.domain.settings import Settings
 from shared.ports import Ports
 from shared.use_cases.change_service import contracts_of
@@ -36,6 +39,7 @@ def facts_of(
     `its_class` stands in for the class that is saved; `found` are the open invoices, where they have been read.
     """
     found = open_invoices(ports, customer.id, also=state.past_due_ids) if found is None else found
+    found = [_as_charged(invoice, on, ports) for invoice in found]
     still = {i.id for i in found}
     gone = ports.store.get_many(Invoice, [(i, "") for i in state.past_due_ids if i not in still])
     ends = (i.settled_at or i.voided_at for i in gone)
@@ -48,6 +52,20 @@ def facts_of(
         notices_out=_notices_out(customer, state, settings, ports),
         charged=standing(found, ports) if _capped(its_class) else {},
     )  # fmt: skip
+
+
+def _as_charged(invoice: Invoice, on: date, ports: Ports) -> Invoice:
+    """With its last attempt as under way if the gateway did not process it and its run tries again within hours: nobody
+    is chased because of what went wrong at the gateway.
+    """
+    declined = invoice.autopay_ended or (invoice.next_attempt_on is not None and invoice.next_attempt_on > on)
+    if not invoice.attempts or invoice.open_attempt_id is not None or declined:
+        return invoice
+    last = ports.store.get(Payment, attempt_id(invoice.id, invoice.attempts))
+    failed = last is not None and last.status == "failed" and last.run_id is not None
+    if last is None or not failed or ports.clock.now() - last.at >= RETRY_STALE:
+        return invoice
+    return replace(invoice, open_attempt_id=last.id)
 
 
 def _contracts(customer: Customer, state: CollectionState, settings: Settings, ports: Ports) -> Sequence[Contract]:

@@ -50,6 +50,20 @@ def test_a_run_is_not_called_posted_by_two_reads_of_which_one_is_behind():
     assert (seen.broken, len(seen.met)) == ([], 2)
 
 
+TRIED_AGAIN = ("h75sjmqlp4mclqgri43q", "hjxrptwnpyan7alsouqa")
+RUN_AT_EIGHT = {
+    ("PaymentRunPlanFunction", f"2026-06-11T0{hour}:00:00+00:00", "tick", 1): "tick_lost" for hour in (6, 7)
+}
+
+
+@pytest.mark.slow
+def test_who_is_tried_again_within_the_hours_is_charged_no_late_fee_meanwhile():
+    lost = {("AutopayChargeFunction", f"pay_{id}", "gateway.charge", 1): "lose_request" for id in TRIED_AGAIN}
+    late = {("AutopayReconcileFunction", f"2026-06-11T{hour}:00:00+00:00", "tick", 1): "tick_lost" for hour in (10, 11)}
+    seen = Twice(34304, lost | late | RUN_AT_EIGHT, WIRING).run()
+    assert (seen.broken, len(seen.met)) == ([], 6)
+
+
 # ---- bugs that break no other law --------------------------------------------------------------------------------
 
 
