@@ -83,10 +83,10 @@ def test_rules_are_moved_by_dragging_and_by_keys_checked_as_they_stand_and_saved
         assert order(page) == ["apr_small", "apr_big"]
         page.locator("[data-rule=apr_big] .grip").drag_to(page.locator("[data-rule=apr_small] legend"))
         assert order(page) == ["apr_big", "apr_small"]
-        page.wait_for_selector("text=Rule 2 never fires")
+        page.wait_for_selector("text=Rule 2 never pays")
         page.get_by_role("button", name="Move rule 2 up").press("Enter")
         assert order(page) == ["apr_small", "apr_big"]
-        page.wait_for_selector("text=Rule 2 never fires", state="detached")
+        page.wait_for_selector("text=Rule 2 never pays", state="detached")
         page.locator("[name='apr_big.0.values']").fill("lots")
         page.locator("[name='apr_big.0.values']").blur()
         page.wait_for_selector("text=cannot be saved yet")
@@ -94,7 +94,7 @@ def test_rules_are_moved_by_dragging_and_by_keys_checked_as_they_stand_and_saved
         page.locator("[name='apr_big.0.values']").fill("150")
         page.locator("[name='apr_big.0.values']").blur()
         page.get_by_role("button", name="Move rule 2 up").press("Enter")
-        page.wait_for_selector("text=Rule 2 never fires")
+        page.wait_for_selector("text=Rule 2 never pays")
         page.get_by_role("button", name="Save the rules").click()
         page.wait_for_selector("text=Saved.")
     saved = world.get("/v1/customers/cus_acme/autopay")["rules"]
