@@ -193,13 +193,18 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             "Nothing was done. Open the page again and repeat what you wanted to do.",
         )  # fmt: skip
     except Refusal as refused:
-        return message(_known(blank), refused.problem.status, _title(refused.problem.status), refused.problem.detail)
+        return _refused(blank, refused.problem.status, refused.problem.detail)
     except (InvalidBody, Invalid) as wrong:
         return message(_known(blank), 422, _title(422), str(wrong))
     except (Conflict, Unavailable):
         report("console_busy")
-        later = message(_known(blank), 503, "Please try again in a moment", "That could not be done just now.")
-        return {**later, "headers": {**later["headers"], "Retry-After": "5"}}
+        return _refused(blank, 503, "That could not be done just now.")
+
+
+def _refused(request: ConsoleRequest, status: int, detail: str) -> Answer:
+    """A page that says why not, and when to come again for what is being made."""
+    page = message(_known(request), status, _title(status), detail)
+    return {**page, "headers": {**page["headers"], "Retry-After": "5"}} if status == 503 else page
 
 
 def _answered(request: ConsoleRequest) -> Answer:
@@ -265,7 +270,10 @@ def _matched(
 
 
 def _title(status: int) -> str:
-    return {403: "Your role does not allow that", 404: "There is no such thing"}.get(status, "That cannot be done")
+    titles = {
+        403: "Your role does not allow that", 404: "There is no such thing", 503: "Please try again in a moment",
+    }  # fmt: skip
+    return titles.get(status, "That cannot be done")
 
 
 __all__ = ["ROUTES", "lambda_handler"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
@@ -123,6 +124,11 @@ def set_to(value: object) -> str:
     return "never" if value is None else str(value)
 
 
+def stored(value: object) -> str:
+    """A value as the audit log has it: texts as they are, – for none, everything else as JSON."""
+    return "–" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def fee(rule: Mapping[str, Any]) -> str:
     """`25.00 and 1.5 %, monthly`; – if there is none."""
     parts = [said for said, value in ((rule["amount"], rule["amount"]), (f"{rule['percent']} %", rule["percent"]))
@@ -181,6 +187,6 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "flag": named(FLAGS), "automation": named(AUTOMATIONS), "why_off": named(WHY_OFF), "skip": named(SKIPS),
     "job": named(JOBS), "place": place, "anchor": anchor, "fee": fee, "pairs": pairs,
     "charge_type": named(CHARGE_TYPES), "language": named(LANGUAGES), "with_language": with_language,
-    "with_card": with_card,
+    "with_card": with_card, "stored": stored,
     "effect": named(EFFECTS), "charged_on": named(CHARGED_ON),
 }  # fmt: skip

@@ -76,6 +76,20 @@ def test_documents_are_handed_on_as_they_are(world):
     assert shown.body == world.cloud.ports.files.read(f"invoices/{invoice}.pdf")
 
 
+def test_a_document_that_is_still_being_made_says_when_to_come_again(world):
+    world.contract(world.customer(delivery=["print"]), "10.00")
+    run = world.post("/v1/bill-runs", {})["id"]
+    world.settle()
+    world.post(f"/v1/bill-runs/{run}/post")
+    world.settle()
+    console = Console(world, "operator")
+    shown = console.get(f"/console/runs/{run}/print-batch")
+    assert (shown.status, shown.headers["Retry-After"]) == (503, "5")
+    assert "Please try again in a moment" in shown.text
+    world.settle()
+    assert console.get(f"/console/runs/{run}/print-batch").body.startswith(b"%PDF-")
+
+
 # ---- customers --------------------------------------------------------------------------------------------------
 
 
@@ -159,6 +173,7 @@ def test_whatever_is_done_is_in_the_audit_log_under_the_person_s_name(busy):
     assert entry["action"] == "PUT /v1/customers/{customer_id}/hold"
     page = console.get("/console/audit?subject_id=cus_late")
     assert "local-operator" in page.text
+    assert 'hold: – → {"reason": "dispute", "through": null' in page.text
     assert "The log is as it was written" in console.get("/console/audit/verify").text
 
 
