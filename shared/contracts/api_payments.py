@@ -106,7 +106,8 @@ def payment_json(payment: Payment) -> dict[str, Any]:
 
 
 def _refund_json(refund: Refund, currency: str) -> dict[str, Any]:
-    """`status` is that of the refund: pending, unknown, succeeded, declined or failed."""
+    """`status` is that of the refund: pending, unknown, succeeded, declined or failed. The last two move nothing."""
+    moves = refund.open or refund.status == "succeeded"
     return {
         "id": refund.id,
         "amount": format_minor(refund.amount_minor, currency),
@@ -114,9 +115,10 @@ def _refund_json(refund: Refund, currency: str) -> dict[str, Any]:
         "code": refund.code,
         "at": rfc3339(refund.at),
         "by": refund.by,
-        "from_credit": format_minor(refund.credit_minor, currency),
+        "from_credit": format_minor(refund.credit_minor if moves else 0, currency),
         "reopened": [
-            {"invoice_id": a.invoice_id, "amount": format_minor(a.amount_minor, currency)} for a in refund.reopened
+            {"invoice_id": a.invoice_id, "amount": format_minor(a.amount_minor, currency)}
+            for a in (refund.reopened if moves else ())
         ],
     }
 

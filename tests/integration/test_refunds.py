@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.local.invoker import SimulatedCrash
+from shared.contracts.api_payments import payment_json
 from shared.domain.customer import Customer
 from shared.domain.errors import Invalid, NotFound, Refused
 from shared.domain.invoice import Line
@@ -251,6 +252,7 @@ def test_a_refund_the_gateway_refuses_moves_nothing(stage):
     assert refused.value.code == "refund_declined"
     assert stage.invoice(payment.invoice_id) == before
     assert (stage.get(Payment, payment.id).status, stage.get(Payment, payment.id).refunded_minor) == ("succeeded", 0)
+    assert payment_json(stage.get(Payment, payment.id))["refunds"][0]["reopened"] == []
     assert refund(stage, payment).status == "refunded"
     assert len(set(stage.gateway.keys)) == 2, "a key is never used again after a no"
 
@@ -262,6 +264,7 @@ def test_credit_set_aside_for_a_refund_comes_back_when_there_is_none(stage, word
     with pytest.raises((Refused, Unavailable)):
         refund(stage, payment)
     assert credit_of(stage) == 100_00
+    assert payment_json(stage.get(Payment, payment.id))["refunds"][0]["from_credit"] == "0.00"
 
 
 def overpaid_by_card(stage):
