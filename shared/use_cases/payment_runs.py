@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Literal
@@ -48,6 +48,8 @@ CHUNK_INVOICES = 10  # gateway calls per message
 SIFTED_INVOICES = 100  # looked at per message, of those that earlier runs left unpaid
 ROUNDS = RETRIES, NEW = (0, 1)  # what was tried before is all taken before anything new
 SELECT_PAGES = 40  # index pages per message
+NOT_OWED = frozenset({"not_posted", "nothing_due"})  # API.md: no reasons of a run
+TAKEN = frozenset({"nothing_due", "attempt_open", "retry_scheduled", "attempts_exhausted"})  # what a charge leaves
 AUTOMATIC = AutoCharge()  # stands in where a class does not charge automatically: considered when due, then skipped
 
 OUTCOME_OF: dict[PaymentState, OutcomeWord] = {
@@ -343,7 +345,7 @@ def charge_chunk(run_id: str, number: int, ports: Ports) -> tuple[Outcome, ...] 
     if len(chunk.subjects) > CHUNK_INVOICES:
         return _sift_chunk(chunk, run, ports)
     owners = {i.id: i.customer_id for i in ports.store.get_many(Invoice, [(i, "") for i in chunk.subjects])}
-    outcomes = tuple(
+    outcomes = _considered_still(
         ports.abreast.each(lambda i, own: _charge_one(i, run, own), chunk.subjects, ports, lane=owners.get)
     )
     try:
@@ -357,7 +359,7 @@ def charge_chunk(run_id: str, number: int, ports: Ports) -> tuple[Outcome, ...] 
 def _sift_chunk(chunk: Chunk, run: PaymentRun, ports: Ports) -> tuple[Outcome, ...] | None:
     """Write down what is skipped, and make chunks of what may be charged; None if that was done before."""
     skipped, left = sift(chunk.subjects, run, ports)
-    outcomes, first = tuple(skipped), chunk.number + 1
+    outcomes, first = _considered_still(skipped), chunk.number + 1
     parts = [
         replace(chunk, number=first + n, subjects=ids, version=0) for n, ids in enumerate(_cut(left, CHUNK_INVOICES))
     ]
@@ -380,10 +382,17 @@ def _go_on(run: PaymentRun, chunk: Chunk, ports: Ports) -> None:
         _hand_out(run, ports, pages=run.chunks // p.PAGE_LIMIT + 1)
 
 
+def _considered_still(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
+    """Without the invoices that were paid, or voided, before their turn came: a run considers what is owed."""
+    return tuple(o for o in outcomes if o.reason not in NOT_OWED)
+
+
 def _charge_one(invoice_id: str, run: PaymentRun, ports: Ports) -> Outcome:
     """One invoice of a run. What is wrong with one keeps no other from being charged."""
     try:
         result = _charged_before(invoice_id, run, ports) or charge_invoice(invoice_id, ports, run=run)
+        if result.skipped in TAKEN:  # by another delivery of this very message, it may be
+            result = _charged_before(invoice_id, run, ports) or result
     except DomainError as error:
         return Outcome(invoice_id, "failed", getattr(error, "code", "not_found"))
     if result.payment is None:

@@ -11,11 +11,12 @@ from infra.local.invoker import SimulatedCrash
 from shared.domain.customer import Customer
 from shared.domain.errors import Invalid
 from shared.domain.invoice import InvoiceHold
-from shared.domain.payment import attempt_id
+from shared.domain.payment import Allocation, attempt_id
 from shared.domain.policy import AutoCharge
 from shared.domain.runs import BillRun, Chunk, PaymentRun, Watermark
 from shared.domain.settings import BillRunSettings, PaymentRunSettings, Settings
 from shared.ports import PAYMENT_RUNS
+from shared.use_cases.charge_invoice import charge_invoice
 from shared.use_cases.pauses_and_holds import hold_invoice
 from shared.use_cases.payment_runs import (
     CHUNK_INVOICES,
@@ -27,6 +28,7 @@ from shared.use_cases.payment_runs import (
 )
 from shared.use_cases.plan_bill_runs import scheduled_bill_run_id
 from shared.use_cases.reconcile_payments import reconcile_payments
+from shared.use_cases.record_payment import ManualPayment, record_payment
 from tests.integration.stage import NOW, TODAY, Behind, Meddling, Stage
 
 MIDNIGHT = datetime(2026, 1, 31, tzinfo=UTC)
@@ -267,6 +269,21 @@ def test_every_invoice_considered_is_charged_or_skipped_with_a_reason(stage):
     assert summary.collected_minor == {"USD": 10_00}
 
 
+def test_what_is_paid_or_voided_before_its_turn_is_considered_no_more(stage):
+    """API.md: `nothing_due` and `not_posted` are no reasons of a run."""
+    stage.card()
+    paid, void, due = (stage.posted(due_on=TODAY, total=10_00) for _ in range(3))
+    run = start_payment_run(stage.ports)
+    stage.work(*stage.queue.waiting.pop(0)[1:])
+    record_payment(
+        ManualPayment("pay_1", "cus_a", "USD", 10_00, "check", allocations=(Allocation(paid, 10_00),)), stage.ports
+    )
+    stage.save(stage.invoice(void).voided(NOW))
+    stage.deliver("charge")
+    assert outcomes(stage, run) == {due: ("succeeded", None)}
+    assert counts(stage, run) == {"considered": 1, "succeeded": 1}
+
+
 def test_a_class_that_is_gone_keeps_nobody_from_being_charged(stage):
     stage.card()
     good = stage.posted(due_on=TODAY)
@@ -411,6 +428,21 @@ def test_a_worker_that_dies_anywhere_charges_nobody_twice_when_the_chunk_comes_a
     assert [c.status for c in stage.gateway.charges] == ["succeeded"] * 3
     assert counts(stage, run) == {"considered": 3, "succeeded": 3}
     assert stage.get(PaymentRun, run.id).status == "completed"
+
+
+@pytest.mark.parametrize(
+    ("behaves", "outcome"),
+    [("succeeded", "succeeded"), ("declined:lost_card", "declined"), ("timeout_charged", "unknown")],
+)
+def test_of_two_workers_with_one_chunk_either_writes_down_what_became_of_the_charge(stage, behaves, outcome):
+    stage.card("cus_a", behaves)
+    id = stage.posted(due_on=TODAY)
+    run = start_payment_run(stage.ports)
+    stage.work(*stage.queue.waiting.pop()[1:])
+    other = Meddling(stage.store, 1, lambda: charge_invoice(id, stage.ports, run=run))
+    [found] = charge_chunk(run.id, 0, replace(stage.ports, store=other))
+    assert (found.outcome, found.payment_id) == (outcome, attempt_id(id, 1))
+    assert len(stage.gateway.charges) == 1
 
 
 def test_an_attempt_of_its_own_is_recognised_though_the_index_does_not_show_it_yet(stage):
