@@ -1,4 +1,4 @@
-"""The table of docs/GUARANTEES.md names tests that exist."""
+"""What the documents name exists: the proofs of docs/GUARANTEES.md, and the files a newcomer is sent to."""
 
 from __future__ import annotations
 
@@ -26,3 +26,12 @@ def test_every_proof_that_is_named_exists(file, test):
     found = [p for p in (ROOT / "tests" / file, ROOT / "tests/integration" / file, ROOT / file) if p.is_file()]
     assert found, f"there is no {file}"
     assert test is None or f"def {test}(" in found[0].read_text()
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/ARCHITECTURE.md"])
+def test_every_file_that_a_newcomer_is_sent_to_exists(document):
+    text = (ROOT / document).read_text()
+    ours = "functions|shared|infra|events|tests|benchmarks|docs"
+    named = set(re.findall(rf"`((?:{ours})/[\w./-]+)`", text)) | set(re.findall(rf"\]\(((?:{ours})/[\w./-]+)\)", text))
+    assert len(named) > 5
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
