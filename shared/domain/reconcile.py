@@ -49,7 +49,8 @@ def moves(line: Timeline, period: Period, billed: Sequence[Segment] = ()) -> lis
     missing = [w for w in should_be if w.segment not in billed]
     kept = {w.segment for w in should_be}
     surplus = [b for b in billed if b not in kept]
-    found = [*_pairs(line, period, missing, surplus), *_gone(line, period, surplus), *_come(line, missing)]
+    gone = [*_pairs(line, period, missing, surplus), *_gone(line, period, surplus)]
+    found = [*gone, *(_with_its_credit(line, move, gone) for move in _come(line, missing))]
     return sorted(found, key=lambda m: (m.due_on, m.line.service_start or m.due_on, m.line.amount_minor > 0))
 
 
@@ -156,6 +157,17 @@ def _come(line: Timeline, missing: Iterable[Wanted]) -> Iterator[Move]:
     for sought in missing:
         if (sought.segment.amount_minor or sought.new) and sought.due_on < NEVER:
             yield Move(sought.due_on, _line(line, sought.segment), come=sought.segment)
+
+
+def _with_its_credit(line: Timeline, move: Move, gone: Sequence[Move]) -> Move:
+    """What takes the place of something billed is billed on the day that is credited, if in service by then.
+
+    Later, its days would not count as billed, and would be lost if collections suspended them meanwhile.
+    """
+    new = move.come
+    since = next((w.start for w in line.contracted if new and w.start <= new.start < w.end), move.due_on)
+    replaced = [m.due_on for m in gone if new and m.gone and m.gone.start < new.end and new.start < m.gone.end]
+    return replace(move, due_on=min([move.due_on, *(max(since, on) for on in replaced)]))
 
 
 def _effective(line: Timeline, period: Period, on: date) -> date:

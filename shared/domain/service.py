@@ -83,9 +83,12 @@ class Timeline:
         return next((max(w.start, since) for w in self.windows if w.end > since), None)
 
     def service_ceased(self, on: date, period: Period) -> date:
-        """For a day in service: the day. For one without: the first of the days without, within the period."""
-        before = [w.end for w in self.windows if w.end <= on]
-        if any(w.start <= on < w.end for w in self.windows):
+        """For a day in service: the day. For one without: the first of the days without, within the period.
+
+        Days suspended by collections count as service here: they are not credited once they are billed.
+        """
+        before = [w.end for w in self.contracted if w.end <= on]
+        if any(w.start <= on < w.end for w in self.contracted):
             return on
         return max([period.start, *before])
 

@@ -168,6 +168,30 @@ def test_days_suspended_by_collections_are_not_credited_but_nothing_new_is_bille
     assert ledger.total() == 42_000
 
 
+def test_a_price_change_while_collections_suspend_is_settled_on_its_own_day_and_credits_no_day():
+    ledger = Ledger(contract(recurring(amount=31_000)))
+    ledger.run("2026-01-01")
+    ledger.change(suspended, day("2026-01-11"), by_collections=True)
+    ledger.change(charge_changed, "chg_1", day("2026-01-16"), 62_000, None)
+    ledger.change(charge_changed, "chg_1", day("2026-01-21"), 15_500, None)
+    assert ledger.run("2026-01-15") == []
+    assert ledger.run("2026-01-16") == [
+        ("2026-01-16", "2026-01-16", "2026-02-01", -16_000),
+        ("2026-01-16", "2026-01-16", "2026-01-21", 10_000),
+        ("2026-01-16", "2026-01-21", "2026-02-01", 5_500),
+    ]
+    assert ledger.run("2026-02-10") == []
+
+
+def test_an_end_while_collections_suspend_is_credited_from_its_own_day():
+    ledger = Ledger(contract(recurring(amount=31_000)))
+    ledger.run("2026-01-01")
+    ledger.change(suspended, day("2026-01-11"), by_collections=True)
+    ledger.change(ended, day("2026-01-21"))
+    assert ledger.run("2026-01-20") == []
+    assert ledger.run("2026-01-21") == [("2026-01-21", "2026-01-21", "2026-02-01", -11_000)]
+
+
 def test_an_ordinary_suspension_after_one_by_collections_is_credited_from_its_own_day():
     ledger = Ledger(contract(recurring(amount=31_000)))
     ledger.run("2026-01-01")

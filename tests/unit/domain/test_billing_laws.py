@@ -209,6 +209,29 @@ def test_days_suspended_by_collections_are_billed_at_most_once_and_all_that_is_b
         assert ledger.total(charge.id) == cost_of_days(ledger.contract, charge, sorted(covered))
 
 
+in_january = st.integers(1, 30).map(lambda n: START + n * DAY)
+made_and_effective = st.tuples(in_january, in_january, amounts, quantities)
+
+
+@given(in_january, st.none() | in_january, st.lists(made_and_effective, min_size=1, max_size=4), st.sets(in_january))
+@settings(max_examples=60)
+def test_no_run_credits_a_day_that_only_collections_suspend(suspended_on, end, changes, runs):
+    ledger = Ledger(scheduled(Contract("con_1", "cus_1", "x", "USD", START, START, 1, charges=(recurring(),))))
+    ledger.run(START)
+    for today in days_until(START + 30 * DAY):
+        if today == suspended_on:
+            ledger.change(suspended, today, by_collections=True)
+        for _, on, amount, quantity in (c for c in changes if c[0] == today):
+            live_through(ledger, on, ("change", 0, 0, amount, quantity))
+        if today in runs:
+            ledger.run(today)
+        assert ledger.coverage("chg_1") == dict.fromkeys(days_until(START + 30 * DAY), 1)
+    if end:
+        ledger.change(ended, end)
+        ledger.run(START + 30 * DAY)
+        assert ledger.coverage("chg_1") == dict.fromkeys(days_until(end - DAY), 1)
+
+
 @given(contracts(), histories)
 @settings(max_examples=100)
 def test_without_proration_a_period_with_any_service_costs_its_amount_once(contract, history):
