@@ -16,7 +16,7 @@ from functions.admin_api.customers import matches, search
 from functions.admin_api.invoices import shown as invoices_shown
 from functions.admin_api.listing import Source, indexed, nested, page_of, stored
 from functions.admin_api.routing import endpoint, new_router
-from shared.contracts.api_contracts import contract_json
+from shared.contracts.api_contracts import planned_json
 from shared.contracts.api_customers import customer_json
 from shared.contracts.api_fields import id_of
 from shared.contracts.api_usage import usage_json
@@ -63,13 +63,13 @@ def export_customers(call: Call[Any]) -> Answer:
 
 @endpoint(router, "GET", "/v1/export/contracts", filters=OF_CUSTOMER, gives=CSV_TYPE)
 def export_contracts(call: Call[Any]) -> Answer:
-    """Contracts as CSV, a row per charge, at the prices in force today."""
+    """Contracts as CSV, a row per charge, at the prices in force today and with the changes to come."""
     settings, now = settings_of(call.ports), call.ports.clock.now()
 
     def keep(found: Sequence[tuple[str, Contract]]) -> list[tuple[tuple[str, Contract], str]]:
         owners = call.ports.store.get_many(Customer, [(i, "") for i in dict.fromkeys(c for c, _ in found)])
         local = {c.id: local_date(now, c.zone(settings)) for c in owners}
-        return [((i, c), rows_of("contracts", contract_json(c, local.get(i, now.date())))) for i, c in found]
+        return [((i, c), rows_of("contracts", planned_json(c, local.get(i, now.date())))) for i, c in found]
 
     sources = [nested(owner, lambda i: _contracts(call.ports, i)) for owner in _owners(call)]
     return _csv("contracts", call, _page(call, sources, keep))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 from functions.admin_api.calls import Call
@@ -10,14 +11,22 @@ from functions.admin_api.invoice_actions import patch_draft, post_new_invoice
 from functions.admin_api.invoices import shown as invoices_shown
 from functions.admin_api.once import ChosenIds
 from functions.admin_api.payments import post_payment
-from shared.contracts.api_contracts import ContractBody, RenameBody, contract_json, read_contract
+from shared.contracts.api_contracts import (
+    ContractBody,
+    ContractChangeBody,
+    OnBody,
+    RenameBody,
+    planned_json,
+    read_contract,
+)
 from shared.contracts.api_customers import CustomerBody, customer_tree, read_customer
-from shared.contracts.api_fields import Body, FieldError, InvalidBody, decimal, read_body, refuse
+from shared.contracts.api_fields import Body, FieldError, InvalidBody, decimal, minor, read_body, refuse
 from shared.contracts.api_invoices import DraftBody, InvoiceBody
 from shared.contracts.api_json import merge_patch
 from shared.contracts.api_payments import PaymentBody, payment_json
 from shared.contracts.api_usage import UsageRecordBody, read_record
 from shared.contracts.import_csv import Item, Kind, RowError, imported_id
+from shared.domain.amend import charge_changed
 from shared.domain.contract import Contract
 from shared.domain.copies import replace
 from shared.domain.customer import Customer
@@ -35,6 +44,7 @@ from shared.use_cases.record_usage import ACCEPTED, DUPLICATE, record_each
 Done = Literal["loaded", "updated", "unchanged"]
 UNCHANGEABLE: Final = "differs from what is there, which an import does not change"
 INVOICES_MAX: Final = 10_000  # of one customer, looked through for a number
+COMING: Final = ("starts_on", "changes")  # of a charge: what its creation by a request cannot say
 DRAFT_FIELDS: Final = frozenset({"lines", "invoice_date", "due_on"})
 NUMBERS: Final = frozenset({"amount", "unit_amount", "quantity", "included_quantity", "up_to"})  # equal by value
 _FIELD_OF_CODE: Final = {"external_id_taken": "external_id", "number_taken": "number", "id_taken": "id"}
@@ -112,13 +122,44 @@ def load_contract(item: Item, call: Call[Any]) -> Done:
     if item.status == "suspended":
         refuse("status", "cannot be brought over: import the contract without a status, then suspend it")
     customer = customer_of(ports, str(body.pop("customer_id")))
-    made = read_contract(read_body(ContractBody, body), item.id, customer.id, customer.currency)
+    charges = [dict(charge) for charge in body.get("charges", ())]
+    coming = [{name: charge.pop(name) for name in COMING if name in charge} for charge in charges]
+    read = read_body(ContractBody, {**body, "charges": charges})
+    made = read_contract(read, item.id, customer.id, customer.currency)
+    for n, words in enumerate(coming):
+        made = _with_coming(made, n, words)
     return "loaded" if create_contract(made, ports).fresh else "unchanged"
+
+
+def _with_coming(contract: Contract, n: int, words: Mapping[str, Any]) -> Contract:
+    """The contract with the first day of its n-th charge, and with the changes of it that are to come."""
+    charges = list(contract.charges)
+    if "starts_on" in words:
+        with _named(f"charges[{n}].starts_on"):
+            charges[n] = replace(charges[n], starts_on=read_body(OnBody, {"on": words["starts_on"]}).on)
+        contract = replace(contract, charges=tuple(charges))
+    for change in words.get("changes", ()):
+        with _named(f"charges[{n}].changes"):
+            body = read_body(ContractChangeBody, change)
+            amount = None if body.amount is None else minor(body.amount, contract.currency)
+            contract = charge_changed(contract, charges[n].id, body.effective_on, amount, body.quantity)
+    return contract
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """What is wrong inside is wrong with this field."""
+    try:
+        yield
+    except InvalidBody as wrong:
+        refuse(name, wrong.errors[0].message)
+    except (DomainError, ValueError) as wrong:
+        refuse(name, wrong.message if isinstance(wrong, Invalid) else str(wrong))
 
 
 def _change_contract(item: Item, body: Mapping[str, Any], known: Contract, ports: Ports) -> Done:
     on = today(ports, customer_of(ports, known.customer_id), settings_of(ports))
-    shown = contract_json(known, on)
+    shown = planned_json(known, on)
     usual = {"taxable": True, "timing": "arrears"}  # not shown where it is so
     shown["charges"] = [{**usual, **charge} for charge in shown["charges"]]
     differing = _differing(body, shown)

@@ -230,6 +230,15 @@ def contract_json(contract: Contract, on: date) -> dict[str, Any]:
     }
 
 
+def planned_json(contract: Contract, on: date) -> dict[str, Any]:
+    """As contract_json, but of the changes only those to come: the prices in force say what the others came to."""
+    shown = contract_json(contract, on)
+    for charge in shown["charges"]:
+        if "changes" in charge:
+            charge["changes"] = [c for c in charge["changes"] if c["effective_on"] > on.isoformat()]
+    return shown
+
+
 def charge_json(charge: Charge, currency: str, on: date) -> dict[str, Any]:
     shown: dict[str, Any] = {"id": charge.id, "name": charge.name, "type": charge.type}
     if charge.type == "one_time":

@@ -11,11 +11,11 @@ import io
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from shared.contracts.import_csv import SHAPES, Kind, prefixed
+from shared.contracts.import_csv import CHANGEABLE, SHAPES, Kind, prefixed
 
 _CHARGE: Final = (
     "id", "name", "type", "amount", "quantity", "interval", "interval_count", "timing", "prorate", "taxable",
-    "metric", "unit_amount", "tier_mode", "tiers", "included_quantity", "expected", "on",
+    "metric", "unit_amount", "tier_mode", "tiers", "included_quantity", "expected", "on", "starts_on", "changes",
 )  # fmt: skip
 _LINE: Final = (
     "name", "contract_id", "charge_id", "service_start", "service_end", "quantity", "unit_amount", "amount", "taxable",
@@ -88,6 +88,14 @@ def _tiers(tiers: list[dict[str, Any]] | None) -> str:
     return ";".join(f"{'*' if t['up_to'] is None else t['up_to']}={t['unit_amount']}" for t in tiers or ())
 
 
-_SPECIAL: Final[Mapping[str, Callable[[Any], str]]] = {"charges.tiers": _tiers}
+def _changes(changes: list[dict[str, Any]] | None) -> str:
+    """`2026-02-01:amount=5.00,quantity=2;2026-03-01:quantity=3`"""
+    return ";".join(
+        f"{c['effective_on']}:{','.join(f'{name}={c[name]}' for name in CHANGEABLE if c[name] is not None)}"
+        for c in changes or ()
+    )
+
+
+_SPECIAL: Final[Mapping[str, Callable[[Any], str]]] = {"charges.tiers": _tiers, "charges.changes": _changes}
 
 __all__ = ["COLUMNS", "header_of", "rows_of", "text_of", "written"]

@@ -95,6 +95,8 @@ class UnknownField(DomainError, ValueError):
 
 # ---- cells ----------------------------------------------------------------------------------------------------
 
+CHANGEABLE: Final = ("amount", "quantity")  # of a recurring charge, from a day on
+
 
 def _text(cell: str, _: ColumnMap) -> str:
     return cell
@@ -154,6 +156,18 @@ def _tiers(cell: str, read: ColumnMap) -> list[dict[str, Any]]:
     ]
 
 
+def _changes(cell: str, _: ColumnMap) -> list[dict[str, Any]]:
+    """`2026-02-01:amount=5.00,quantity=2;2026-03-01:quantity=3`: from each day on."""
+    found: list[dict[str, Any]] = []
+    for change in _words(cell, _):
+        day, _colon, prices = change.partition(":")
+        named = dict(part.strip().partition("=")[::2] for part in prices.split(","))
+        if not named.keys() <= set(CHANGEABLE) or not all(named.values()):
+            raise ValueError('must be changes such as "2026-02-01:amount=5.00,quantity=2;2026-03-01:quantity=3"')
+        found.append({"effective_on": day.strip(), **named})
+    return found
+
+
 def _allocations(cell: str, read: ColumnMap) -> list[dict[str, Any]]:
     """`inv_1=10.00;inv_2=5.00`"""
     pairs = [part.partition("=") for part in _words(cell, read)]
@@ -206,7 +220,8 @@ SHAPES: Final[Mapping[Kind, Shape]] = {
         | {f"charges.{name}": _text for name in ("id", "name", "type", "amount", "quantity", "interval", "timing")}
         | {f"charges.{name}": _text for name in ("metric", "unit_amount", "included_quantity", "tier_mode")}
         | {f"charges.{name}": _flag for name in ("prorate", "taxable", "expected")}
-        | {"charges.interval_count": _whole, "charges.on": _date, "charges.tiers": _tiers},
+        | {"charges.interval_count": _whole, "charges.on": _date, "charges.tiers": _tiers}
+        | {"charges.starts_on": _date, "charges.changes": _changes},
         keys=(("external_id",), ("customer_id", "name", "start_date"), ("customer_external_id", "name", "start_date")),
         parts="charges",
     ),
@@ -489,6 +504,7 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 __all__ = [
+    "CHANGEABLE",
     "KINDS",
     "ROWS_MAX",
     "SHAPES",

@@ -177,6 +177,34 @@ def test_a_suspended_contract_is_not_brought_over_as_an_active_one(api):
     assert load(api, "contracts", *lines) == (1, 0, 0, [(2, "status")])
 
 
+def test_a_contract_takes_what_is_to_come_of_its_charges_with_it(api):
+    api.customer()
+    header = "id,customer_id,name,start_date,charges.id,charges.name,charges.type,charges.amount,charges.starts_on"
+    lines = (
+        f"{header},charges.changes,charges.on",
+        'con_1,cus_acme,A,2026-01-01,chg_1,Base,recurring,10.00,,"2026-02-01:amount=20.00,quantity=2;2026-03-01:quantity=3",',
+        "con_1,cus_acme,A,2026-01-01,chg_2,More,recurring,5.00,2026-02-10,,",
+        "con_2,cus_acme,B,2026-01-01,chg_3,Base,recurring,10.00,,2026-02-01:price=20.00,",
+        "con_3,cus_acme,C,2026-01-01,chg_4,Base,recurring,10.00,,2026-02-01:amount=20.001,",
+        "con_4,cus_acme,D,2026-01-01,chg_5,Base,recurring,10.00,2026-02-30,,",
+        "con_5,cus_acme,E,2026-01-01,chg_6,Setup,one_time,10.00,,2026-02-01:amount=20.00,2026-03-01",
+    )
+    changes, starts = "charges.changes", "charges.starts_on"
+    wrong = [(4, changes), (5, changes), (6, starts), (7, changes)]
+    assert load(api, "contracts", *lines) == (1, 0, 0, wrong)
+    base, more = api.get("/v1/contracts/con_1").json["charges"]
+    assert base["changes"] == [
+        {"effective_on": "2026-02-01", "amount": "20.00", "quantity": "2"},
+        {"effective_on": "2026-03-01", "amount": None, "quantity": "3"},
+    ]
+    assert more["starts_on"] == "2026-02-10"
+    assert load(api, "contracts", *lines[:3]) == (0, 0, 1, [])
+    api.ports.clock.advance(days=45)
+    [first, second] = rows(export(api, "contracts"))
+    assert (first["charges.amount"], first["charges.quantity"]) == ("20.00", "2")  # in force by now
+    assert (first[changes], second[starts]) == ("2026-03-01:quantity=3", "2026-02-10")
+
+
 def test_rows_that_say_the_same_twice_are_one_and_those_that_differ_are_reported(api):
     lines = ("id,name,email", "cus_1,A,a@a.example", "cus_1,A,", "cus_1,B,", "cus_2,B,")
     assert load(api, "customers", *lines) == (2, 0, 1, [(4, "name")])
@@ -384,6 +412,10 @@ def make(api, world):
         api.made("/v1/customers", customer)
     api.contract("cus_0", "con_1", charges=charges, start_date="2025-12-31", bill_cycle_day=31, end_date="2027-01-01")
     api.contract("cus_0", "con_0", charges=[])
+    changed = next(c["id"] for c in api.get("/v1/contracts/con_1").json["charges"] if c["type"] == "recurring")
+    for on in ("2026-01-05", "2026-11-30"):  # in force, and to come
+        change = {"charge_id": changed, "effective_on": on, "quantity": "2"}
+        assert api.post("/v1/contracts/con_1/changes", change).status == 200
     id = "".join(c for c in record if "!" <= c <= "~") or "u1"
     used = {"contract_id": "con_1", "metric": "a.b:c-d", "quantity": "1.500", "occurred_at": "2026-01-01T10:00:00.25Z"}
     api.post("/v1/usage", {"records": [{"id": id, **used}]})
