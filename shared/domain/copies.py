@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from shared.domain.values import thawed
 
 T = TypeVar("T")
 
 
-@cache
-def _replacing(cls: Any, names: tuple[str, ...]) -> Callable[..., Any]:
+_Copying = Callable[..., Any]  # (value, *values of the changed fields)
+_copying: Final[dict[tuple[object, ...], _Copying]] = {}  # by class and names of the changed fields, in their order
+
+
+def _made_for(cls: Any, names: tuple[str, ...]) -> _Copying:
     """Copies a value of the class with other values for these fields.
 
     It is made of source text, as dataclasses makes its methods: a loop over the fields takes three times as long.
@@ -24,15 +26,17 @@ def _replacing(cls: Any, names: tuple[str, ...]) -> Callable[..., Any]:
     scope: dict[str, Any] = {"_new": object.__new__, "_Thawed": thawed(cls), "_cls": cls}
     lines = [f"_copy.{name} = {name}" if name in names else f"_copy.{name} = _value.{name}" for name in known]
     checked = ["_copy.__post_init__()"] if hasattr(cls, "__post_init__") else []
-    head = f"def replaced(_value, /, *, {', '.join(names)}):" if names else "def replaced(_value, /):"
     body = ["_copy = _new(_Thawed)", *lines, "_copy.__class__ = _cls", *checked, "return _copy"]
-    exec("\n    ".join([head, *body]), scope)  # noqa: S102 - of the names of a class's fields and nothing else
-    replaced: Callable[..., Any] = scope["replaced"]
-    return replaced
+    exec("\n    ".join([f"def copied({', '.join(['_value', *names])}):", *body]), scope)  # noqa: S102 - names of fields
+    copying: _Copying = scope["copied"]
+    return copying
 
 
 def replace(value: T, /, **changes: Any) -> T:
     """As dataclasses.replace. Raises TypeError for what is no field."""
     cls: Any = type(value)
-    copy: T = _replacing(cls, tuple(changes))(value, **changes)
+    copying = _copying.get((cls, *changes))
+    if copying is None:
+        copying = _copying[cls, *changes] = _made_for(cls, tuple(changes))
+    copy: T = copying(value, *changes.values())
     return copy

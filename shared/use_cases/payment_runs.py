@@ -244,14 +244,15 @@ def _chunks(considered: Sequence[tuple[Invoice, bool]], run: PaymentRun) -> tupl
     """Invoices that were tried before make chunks of the first round, all others of the second. How many numbers they
     take: what is to be sifted has some left for the chunks that it becomes.
     """
+    ids: dict[tuple[int, bool], list[str]] = {}
+    for invoice, is_fresh in considered:
+        ids.setdefault((_round(invoice), not is_fresh), []).append(invoice.id)
     chunks: list[Chunk] = []
     numbers = 0
-    for round in ROUNDS:
-        for fresh in (True, False):
-            ids = tuple(i.id for i, is_fresh in considered if _round(i) == round and is_fresh == fresh)
-            for part in _cut(ids, CHUNK_INVOICES if fresh else SIFTED_INVOICES):
-                chunks.append(Chunk(run.id, "charge", run.chunks + numbers, part, round=round))
-                numbers += 1 + (len(_cut(part, CHUNK_INVOICES)) if len(part) > CHUNK_INVOICES else 0)
+    for (round, left_before), alike in sorted(ids.items()):
+        for part in _cut(alike, SIFTED_INVOICES if left_before else CHUNK_INVOICES):
+            chunks.append(Chunk(run.id, "charge", run.chunks + numbers, part, round=round))
+            numbers += 1 + (len(_cut(part, CHUNK_INVOICES)) if len(part) > CHUNK_INVOICES else 0)
     return chunks, numbers
 
 
