@@ -287,17 +287,21 @@ def _first_of(left: Sequence[AutopayRule], matching: Sequence[AutopayRule], port
     return Choice(method, rule_id=left[0].id, ignored=later, falls_through=more)
 
 
-def choose_by_hand(invoice: Invoice, payment_method_id: str | None, ports: Ports, on: date) -> Choice:
-    """The method asked for, which must be the customer's; or else the one the rules name, or else his first."""
+def choose_by_hand(
+    invoice: Invoice, payment_method_id: str | None, ports: Ports, on: date, spent: Collection[str] = ()
+) -> Choice:
+    """The method asked for, which must be the customer's; or else the one the rules name, or else his first.
+
+    Methods that are `spent` on this invoice are tried again only if a person names them.
+    """
     if payment_method_id is not None:
         asked = ports.store.get(PaymentMethod, invoice.customer_id, payment_method_id)
         if asked is None:
             raise NotFound("payment method", payment_method_id)
         return Choice(asked)
-    choice = choose_payer(invoice, ports, on)
-    method = choice.method or first_method(invoice.customer_id, ports)
-    return replace(choice, method=method, skipped=None if method else "no_payment_method", falls_through=False)
-
-
-def first_method(customer_id: str, ports: Ports) -> PaymentMethod | None:
-    return next(iter(methods_of(customer_id, ports)), None)
+    choice = choose_payer(invoice, ports, on, spent)
+    if choice.method is None:
+        methods = methods_of(invoice.customer_id, ports)
+        method = next((m for m in methods if m.id not in spent), None)
+        choice = Choice(method, skipped=None if method else "attempts_exhausted" if methods else "no_payment_method")
+    return replace(choice, falls_through=False)

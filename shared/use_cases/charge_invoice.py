@@ -149,7 +149,7 @@ def _charge_once(
         if reason is not None:
             return ChargeResult(skipped=reason)
         if run is None:
-            choice = choose_by_hand(read.invoice, payment_method_id, ports, today)
+            choice = choose_by_hand(read.invoice, payment_method_id, ports, today, _spent(read.invoice, None, ports))
         else:
             choice = _choose(read, run, again, ports)
         if choice.method is None:
@@ -179,12 +179,12 @@ def _choose(read: Read, run: PaymentRun, again: bool, ports: Ports) -> Choice:
     return choose_payer(invoice, ports, on, _spent(invoice, run, ports))
 
 
-def _spent(invoice: Invoice, run: PaymentRun, ports: Ports) -> frozenset[str]:
+def _spent(invoice: Invoice, run: PaymentRun | None, ports: Ports) -> frozenset[str]:
     """The methods not to try on the invoice: declined for good, or declined in this run."""
     if not invoice.attempts:
         return frozenset()
     declined = (a for a in attempts_of(invoice, ports) if a.status == "declined")
-    return frozenset(a.payment_method_id or "" for a in declined if a.hard or a.run_id == run.id)
+    return frozenset(a.payment_method_id or "" for a in declined if a.hard or (run and a.run_id == run.id))
 
 
 def open_attempt(

@@ -399,6 +399,17 @@ def test_by_hand_it_is_charged_with_the_method_asked_for_whatever_is_switched_of
     assert charge_by_hand(id, stage.ports, other.id).payment_method_id == "pm_other"
 
 
+def test_by_hand_a_card_that_was_refused_for_good_is_tried_again_only_if_it_is_named(stage, run):
+    id = owed(stage, HARD)
+    charge_invoice(id, stage.ports, run=run)
+    with pytest.raises(Refused, match="attempts_exhausted"):
+        charge_by_hand(id, stage.ports)
+    (refused,) = stage.every(PaymentMethod)
+    assert charge_by_hand(id, stage.ports, refused.id).status == "declined"
+    other = stage.card("cus_a", "succeeded", id="pm_zz")
+    assert charge_by_hand(id, stage.ports).payment_method_id == other.id
+
+
 def test_by_hand_a_hold_still_forbids_it_and_the_error_says_so(stage):
     id = owed(stage)
     hold_invoice(id, InvoiceHold("dispute"), stage.ports)
