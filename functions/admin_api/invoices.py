@@ -17,9 +17,9 @@ from shared.domain.calendar import local_date
 from shared.domain.customer import Customer
 from shared.domain.errors import Refused
 from shared.domain.invoice import Invoice, InvoiceLines, Line, part_keys
-from shared.domain.notice import Notice, notice_id
 from shared.ports import INVOICES, INVOICES_BY_CUSTOMER, INVOICES_BY_RUN, INVOICES_OPEN, PAGE_LIMIT, Entry, Ports
 from shared.use_cases.lookups import invoice_of, settings_of, shards
+from shared.use_cases.notices import mails_of
 from shared.use_cases.render_document import document_key
 
 router = new_router()
@@ -112,12 +112,8 @@ def shown(ports: Ports, invoices: Sequence[Invoice]) -> list[dict[str, Any]]:
     owners = store.get_many(Customer, [(i, "") for i in sorted({i.customer_id for i in invoices})])
     local = {c.id: local_date(now, c.zone(settings)) for c in owners}
     here = local_date(now, settings.business.timezone)
-    sent = {i.id: notice_id(i.customer_id, "invoice", i.id) for i in invoices if i.status != "draft"}
-    notices = {n.id: n for n in store.get_many(Notice, [(n, "") for n in sent.values()])}
-    lines = _lines(ports, invoices)
-    return [
-        invoice_json(i, lines[i.id], local.get(i.customer_id, here), notices.get(sent.get(i.id, ""))) for i in invoices
-    ]
+    mails, lines = mails_of(invoices, ports), _lines(ports, invoices)
+    return [invoice_json(i, lines[i.id], local.get(i.customer_id, here), mails.get(i.id)) for i in invoices]
 
 
 def _lines(ports: Ports, invoices: Sequence[Invoice]) -> dict[str, list[Line]]:

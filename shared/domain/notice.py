@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
+from shared.domain.copies import replace
 from shared.domain.customer import Service
 from shared.domain.ids import derive_id
 from shared.domain.values import dataclass
 
 BY_TRIGGER = "template:"  # begins the kind of a notice that a trigger sends
+AGAIN_KEPT: Final = 3  # mails of one invoice that may be under way at once and are still found
 
 NoticeStatus = Literal["pending", "sent", "suppressed", "failed", "bounced"]
 
@@ -46,12 +48,17 @@ class Notice:
     delivered_at: datetime | None = None  # taken by the recipient's server, as the mail service tells
     since_at: datetime | None = None  # account_summary: the period it tells of, without its end
     through_at: datetime | None = None
+    again_ids: tuple[str, ...] = ()  # on an invoice's own: the last mails of it that were asked for by hand afterwards
     version: int = 0
 
     @property
     def unclaimed(self) -> bool:
         """Whether it is still to be sent, and nobody has begun to."""
         return self.status == "pending" and self.claimed_at is None
+
+    def followed_by(self, notice_id: str) -> Notice:
+        """An invoice's own mail, when another was asked for: that one tells of its delivery as soon as it went out."""
+        return replace(self, again_ids=(*self.again_ids, notice_id)[-AGAIN_KEPT:])
 
 
 def notice_id(customer_id: str, kind: str, subject_id: str, episode: str = "") -> str:

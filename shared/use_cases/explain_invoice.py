@@ -24,6 +24,7 @@ from shared.use_cases.card_tries import tries_of, with_card
 from shared.use_cases.charge_invoice import why_not_chargeable
 from shared.use_cases.lookups import class_of, customer_of, invoice_of, open_invoices, settings_of, today
 from shared.use_cases.new_methods import choose_new
+from shared.use_cases.notices import mails_of
 from shared.use_cases.settle_payment import attempts_of
 
 PAST_DUE_KINDS = ("past_due_3", "past_due_2", "past_due_1")  # the most severe first
@@ -104,7 +105,7 @@ def _posted(facts: _Facts) -> Step:
 
 def _mailed(facts: _Facts, ports: Ports) -> Step:
     invoice, customer = facts.invoice, facts.customer
-    notice = ports.store.get(Notice, notice_id(customer.id, "invoice", invoice.id))
+    notice = mails_of([invoice], ports).get(invoice.id)
     if notice is not None:
         sent = notice.status == "sent"
         return Step(sent, None if sent else notice.reason or notice.status, notice.sent_at)

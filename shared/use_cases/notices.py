@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from shared.contracts.messages import SendNotice
@@ -29,6 +30,19 @@ def invoice_notice(
         id=notice_id(customer.id, "invoice", invoice.id), customer_id=customer.id, kind="invoice",
         subject_id=invoice.id, episode="", created_at=now, bill_run_id=invoice.bill_run_id, by_run=by_run,
     )  # fmt: skip
+
+
+def mails_of(invoices: Iterable[Invoice], ports: Ports) -> dict[str, Notice]:
+    """By invoice the mail that tells how it was delivered: the last that went out, or else the last at all."""
+    ids = [notice_id(i.customer_id, "invoice", i.id) for i in invoices if i.status != "draft"]
+    own = ports.store.get_many(Notice, [(id, "") for id in ids])
+    followed = [(id, "") for n in own for id in n.again_ids]
+    again = {n.id: n for n in ports.store.get_many(Notice, followed)} if followed else {}
+    return {n.subject_id: _telling([n, *(again[id] for id in n.again_ids if id in again)]) for n in own}
+
+
+def _telling(mails: Sequence[Notice]) -> Notice:
+    return next((n for n in reversed(mails) if n.sent_at is not None), mails[-1])
 
 
 def payment_notice(kind: str, payment: Payment, customer: Customer, now: datetime) -> Notice | None:

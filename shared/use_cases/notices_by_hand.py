@@ -14,11 +14,12 @@ from shared.domain.customer import Customer
 from shared.domain.errors import Invalid, NotFound, Refused
 from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice, notice_id
-from shared.ports import Conflict, Ports, Save, Unavailable
+from shared.ports import Change, Conflict, Ports, Save, Unavailable
 from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of, invoice_of
 from shared.use_cases.notices import hint
 
 RUN_PAGES_INLINE = 5
+NOTICES_PER_COMMIT = p.COMMIT_MAX // 2  # each changes the one it follows, if there is one
 BY_RUN = "run"  # episode of the mails that an admin asked for by run
 
 
@@ -39,11 +40,18 @@ def send_invoice(invoice_id: str, ports: Ports) -> Notice:
         if first is not None and notice.version == 0 and (known := ports.store.get(Notice, notice.id)) is not None:
             return _hinted(known, ports)
         try:
-            ports.store.commit(Save(notice))
+            ports.store.commit(*_asked(notice, first))
         except Conflict:
             continue
         return _hinted(replace(notice, version=notice.version + 1), ports)
     raise Unavailable(f"the mail of invoice {invoice_id} kept changing")
+
+
+def _asked(notice: Notice, first: Notice | None) -> list[Change]:
+    """A mail that was asked for by hand; the invoice's own tells which was the last."""
+    if first is None or first.id == notice.id:
+        return [Save(notice)]
+    return [Save(notice), Save(first.followed_by(notice.id))]
 
 
 def _hinted(notice: Notice, ports: Ports) -> Notice:
@@ -65,23 +73,39 @@ def _by_hand(invoice: Invoice, first: Notice | None, asked: str, ports: Ports) -
 
 def resend_notice(id: str, ports: Ports) -> Notice:
     """Send the same notice again by hand, to the address on file now."""
-    notice = ports.store.get(Notice, id)
-    if notice is None:
-        raise NotFound("notice", id)
     episode = ports.ids.new("")
-    known = ports.store.get(Notice, notice_id(notice.customer_id, notice.kind, notice.subject_id, episode))
-    if known is not None:
-        return _hinted(known, ports)  # the answer to the same request was lost
-    if notice.status == "pending":
-        raise Refused("pending", f"notice {id} has not been sent yet; wait for it")
-    again = replace(
+    for _ in range(CONFLICT_RETRIES):
+        notice = ports.store.get(Notice, id)
+        if notice is None:
+            raise NotFound("notice", id)
+        known = ports.store.get(Notice, notice_id(notice.customer_id, notice.kind, notice.subject_id, episode))
+        if known is not None:
+            return _hinted(known, ports)  # the answer to the same request was lost
+        if notice.status == "pending":
+            raise Refused("pending", f"notice {id} has not been sent yet; wait for it")
+        again = _once_more(notice, episode, ports)
+        try:
+            ports.store.commit(*_asked(again, _own(notice, ports)))
+        except Conflict:
+            continue
+        return _hinted(replace(again, version=1), ports)
+    raise Unavailable(f"notice {id} kept changing")
+
+
+def _once_more(notice: Notice, episode: str, ports: Ports) -> Notice:
+    return replace(
         notice, id=notice_id(notice.customer_id, notice.kind, notice.subject_id, episode), episode=episode,
         status="pending", reason=None, by_hand=True, claimed_at=None, claim=None, attempts=0, sent_at=None,
         message_id=None, delivered_at=None, bill_run_id=None, created_at=ports.clock.now(), to=None, retry_at=None,
-        asked=None, version=0,
+        asked=None, again_ids=(), version=0,
     )  # fmt: skip
-    ports.store.commit(Save(again))
-    return _hinted(replace(again, version=1), ports)
+
+
+def _own(notice: Notice, ports: Ports) -> Notice | None:
+    """The first mail of the invoice that a notice is a mail of; None for notices of other kinds."""
+    if notice.kind != "invoice" or not notice.episode:
+        return notice if notice.kind == "invoice" else None
+    return ports.store.get(Notice, notice_id(notice.customer_id, "invoice", notice.subject_id))
 
 
 def send_run(run_id: str, ports: Ports, after: str | None = None) -> str | None:
@@ -105,29 +129,31 @@ def _send_page(invoices: Sequence[Invoice], ports: Ports) -> None:
     customers = {c.id: c for c in ports.store.get_many(Customer, [(i, "") for i in owners])}
     mailed = [i for i in invoices if i.status == "posted" and _by_email(customers.get(i.customer_id))]
     missing = _missing(mailed, ports)
-    try:
-        ports.store.commit(*map(Save, missing))
-    except Conflict:
-        missing = [n for n in missing if _saved(n, ports)]
-    hint(ports, *(n.id for n in missing))
+    for at in range(0, len(missing), NOTICES_PER_COMMIT):
+        part = missing[at : at + NOTICES_PER_COMMIT]
+        try:
+            ports.store.commit(*(change for notice, own in part for change in _asked(notice, own)))
+        except Conflict:
+            part = [(notice, own) for notice, own in part if _saved(notice, own, ports)]
+        hint(ports, *(notice.id for notice, _ in part))
 
 
-def _missing(invoices: Sequence[Invoice], ports: Ports) -> list[Notice]:
-    """A notice for each invoice that has none, or whose own did not go and was not followed by another."""
+def _missing(invoices: Sequence[Invoice], ports: Ports) -> list[tuple[Notice, Notice | None]]:
+    """A notice for each invoice that has none, or whose own did not go and was not followed by another; and its own."""
     own = {i.id: notice_id(i.customer_id, "invoice", i.id) for i in invoices}
     again = {i.id: notice_id(i.customer_id, "invoice", i.id, BY_RUN) for i in invoices}
     known = {n.id: n for n in ports.store.get_many(Notice, [(n, "") for n in (*own.values(), *again.values())])}
     missing = [i for i in invoices if again[i.id] not in known and _not_sent(known.get(own[i.id]))]
-    return [_by_hand(i, known.get(own[i.id]), BY_RUN, ports) for i in missing]
+    return [(_by_hand(i, first, BY_RUN, ports), first) for i in missing for first in [known.get(own[i.id])]]
 
 
 def _not_sent(first: Notice | None) -> bool:
     return first is None or first.status in ("suppressed", "failed")
 
 
-def _saved(notice: Notice, ports: Ports) -> bool:
+def _saved(notice: Notice, own: Notice | None, ports: Ports) -> bool:
     try:
-        ports.store.commit(Save(notice))
+        ports.store.commit(*_asked(notice, own))
     except Conflict:
         return False
     return True

@@ -11,7 +11,7 @@ import pytest
 from functions.send_email.feedback import mail_event
 from infra.local.invoker import SimulatedCrash
 from shared.domain.customer import Customer, Hold, Pause, Switches
-from shared.domain.errors import Invalid, NotFound, Refused
+from shared.domain.errors import Invalid
 from shared.domain.invoice import InvoiceHold
 from shared.domain.notice import Notice, notice_id
 from shared.domain.payment import Allocation, Payment
@@ -20,7 +20,7 @@ from shared.domain.task import Task
 from shared.ports import MailRefused, Throttled, Unavailable
 from shared.use_cases.change_settings import change_settings
 from shared.use_cases.mail_feedback import MailEvent, take_mail_event
-from shared.use_cases.notices_by_hand import BY_RUN, resend_notice, send_invoice, send_run
+from shared.use_cases.notices_by_hand import send_invoice
 from shared.use_cases.pauses_and_holds import pause
 from shared.use_cases.record_payment import ManualPayment, record_payment
 from shared.use_cases.render_document import document_key
@@ -451,65 +451,6 @@ def test_a_failed_payment_is_not_told_once_the_invoice_is_paid(stage):
     id = payment_notice(stage, "payment_failed", invoice_id)
     record_payment(ManualPayment("pay_2", "cus_a", "USD", 100_00, "check"), stage.ports)
     assert (send_notice(id, stage.ports), notice(stage, id).reason) == ("suppressed", "paid")
-
-
-# ---- by hand --------------------------------------------------------------------------------------------------
-
-
-def test_an_invoice_is_mailed_by_hand_as_often_as_asked(stage):
-    id = stage.posted()
-    stage.files.write_once(document_key(id), b"%PDF-", "application/pdf")
-    own = send_invoice(id, stage.ports)  # the one that has not gone yet goes now
-    stage.deliver("notice")
-    again = send_invoice(id, stage.ports)
-    stage.deliver("notice")
-    assert (own.id, own.id != again.id) == (notice_id("cus_a", "invoice", id), True)
-    assert len(stage.mails()) == 2
-
-
-def test_only_a_posted_invoice_can_be_mailed(stage):
-    with pytest.raises(Refused, match="only a posted one"):
-        send_invoice(stage.draft(), stage.ports)
-
-
-def test_a_notice_is_sent_again_to_the_address_on_file_now(stage):
-    id = invoice_notice(stage)
-    send_notice(id, stage.ports)
-    change(stage, email="new@example.com")
-    again = resend_notice(id, stage.ports)
-    stage.deliver("notice")
-    assert [to for to, _ in stage.mails()] == ["cus_a@example.com", "new@example.com"]
-    assert (again.by_hand, again.status) == (True, "pending")
-
-
-def test_a_notice_that_has_not_gone_yet_is_not_sent_again(stage):
-    with pytest.raises(Refused, match="wait for it"):
-        resend_notice(invoice_notice(stage), stage.ports)
-    with pytest.raises(NotFound):
-        resend_notice("ntc_none", stage.ports)
-
-
-def test_a_run_mailed_by_hand_reaches_everyone_once_whatever_was_mailed_before():
-    stage = Stage()
-    stage.settings(Settings())
-    stage.bill_run(status="posted")
-    ids = []
-    for n in range(5):
-        stage.customer(f"cus_{n}", automations=Switches(False), delivery=("print",) if n == 4 else ("email",))
-        ids.append(stage.posted(f"cus_{n}", bill_run_id="brn_1", bill_on=TODAY))
-        stage.files.write_once(document_key(ids[n]), b"%PDF-", "application/pdf")
-    send_invoice(ids[0], stage.ports)  # mailed before
-    stage.deliver("notice")
-    stage.save(Notice(notice_id("cus_1", "invoice", ids[1]), "cus_1", "invoice", ids[1], "", NOW, status="suppressed"))
-    change_mail = stage.get(Customer, "cus_2")
-    stage.save(replace(change_mail, email_problem="bounced"))
-
-    for _ in range(3):
-        assert send_run("brn_1", stage.ports) is None
-    stage.deliver("notice", twice=True)
-
-    assert sorted(to for to, _ in stage.mails()) == ["cus_0@example.com", "cus_1@example.com", "cus_3@example.com"]
-    assert stage.get(Notice, notice_id("cus_1", "invoice", ids[1], BY_RUN)).status == "sent"
 
 
 # ---- what the mail service says later -------------------------------------------------------------------------

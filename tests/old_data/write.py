@@ -16,6 +16,7 @@ from shared.domain.account_summary import SummaryMark
 from shared.domain.card import CardUse
 from shared.domain.console_session import ConsoleSession
 from shared.domain.invoice import Flag, Invoice, InvoiceHold, InvoiceLines, Line
+from shared.domain.notice import Notice
 from shared.domain.records import FailedMessage
 from shared.domain.rehearsal import Rehearsal
 from shared.domain.review import Verdict
@@ -50,6 +51,11 @@ SELDOM = (
     FailedMessage("000000000001", "NotFound: no notice ntc_1", 5, NOW, NOW),
     Verdict("brn_sample", "inv_due", "wrong", "billed twice", "local-admin", NOW),
     ConsoleSession("0" * 64, "local-admin", "admin", NOW),
+    Notice(
+        "ntc_third", "cus_acme", "invoice", "inv_third", "", NOW, "bounced", "bounced", bill_run_id="brn_sample",
+        by_run=True, claimed_at=NOW, claim="6d1f", attempts=2, retry_at=NOW, sent_at=NOW, to="ap@acme.example",
+        message_id="mail-3", delivered_at=NOW, again_ids=("ntc_fourth",),
+    ),
     Rehearsal(
         "reh_third", 14, "failed", settings="{}", classes="{}", seed=7, since=NOW.date(), reason="too large",
         created_at=NOW, created_by="local-admin", finished_at=NOW,
