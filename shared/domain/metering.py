@@ -61,8 +61,8 @@ def usage_step(line: Timeline, period: Period, usage: UsageLookup) -> Step:
 
 
 def _metered(line: Timeline, period: Period) -> Period:
-    """The days whose usage a period bills: the contract's end cuts it short, nothing else does."""
-    return Period(period.start, line.due_on(period))
+    """The days whose usage a period bills: the day it was added and the contract's end cut it short, nothing else."""
+    return Period(max(period.start, line.starts_on), line.due_on(period))
 
 
 def _usage_line(line: Timeline, span: Period, quantity: Decimal, amount_minor: int, note: str = "") -> Line:

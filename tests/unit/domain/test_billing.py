@@ -401,6 +401,14 @@ def test_tiers(mode, used, amount):
     assert [line[3] for line in ledger.run("2026-02-01")] == [amount]
 
 
+def test_a_usage_charge_that_is_added_bills_the_usage_from_its_first_day_on():
+    days = {"2026-01-10": 8, "2026-01-16": 20}
+    ledger = Ledger(contract(usage(unit=5)), metered(days))
+    ledger.change(charge_added, usage("chg_more", unit=3), day("2026-01-16"))
+    lines = [("2026-01-01", "2026-02-01", 140), ("2026-01-16", "2026-02-01", 60)]
+    assert ledger.run("2026-02-01") == [("2026-02-01", *line) for line in lines]
+
+
 def test_a_period_without_usage_makes_no_line_and_is_not_looked_at_again():
     ledger = Ledger(contract(usage()))
     assert ledger.run("2026-03-01") == []
