@@ -23,6 +23,7 @@ from shared.contracts.api_invoices import (
 from shared.contracts.api_notices import notice_json
 from shared.contracts.api_payments import payment_json
 from shared.domain.contract import Contract
+from shared.domain.copies import replace
 from shared.domain.errors import NotFound, Refused
 from shared.domain.invoice import Invoice, Line
 from shared.domain.money import format_minor
@@ -66,9 +67,14 @@ def post_new_invoice(call: Call[InvoiceBody]) -> Answer:
 
 @endpoint(router, "PATCH", "/v1/invoices/<invoice_id>", body=DraftBody, filters={"dry_run": boolean})
 def patch_draft(call: Call[DraftBody], invoice_id: str) -> Answer:
-    """Change a draft's lines or dates; what is left out stays. A dry run only answers what it would come to."""
+    """Change a draft's lines or dates; what is left out stays. With a due date of null it is due by its terms.
+
+    A dry run only answers what it would come to.
+    """
     body, invoice = call.body, invoice_of(call.ports, invoice_id)
     expect(call, invoice.version)
+    if "due_on" in body.model_fields_set and body.due_on is None:
+        invoice = replace(invoice, due_on=None)
     lines = _checked_lines(body.lines, invoice, call.ports) if body.lines is not None else None
     _check_dates(body.invoice_date or invoice.invoice_date, body.due_on or invoice.due_on)
     if call.query.get("dry_run", False):

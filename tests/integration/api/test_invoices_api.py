@@ -97,6 +97,15 @@ def test_a_draft_can_be_edited_until_it_is_posted(api, acme):
     assert api.patch("/v1/invoices/inv_1", {"lines": [LINE]}).status == 409
 
 
+def test_a_draft_whose_due_date_is_taken_away_is_due_by_its_terms(api, acme):
+    invoice(api, post=False, due_on="2026-02-20")
+    assert api.patch("/v1/invoices/inv_1", {"lines": [LINE]}).json["due_on"] == "2026-02-20"
+    assert api.patch("/v1/invoices/inv_1?dry_run=true", {"due_on": None}).json["due_on"] is None
+    assert api.patch("/v1/invoices/inv_1", {"due_on": None}).json["due_on"] is None
+    [plain, once_dated] = [invoice(api, "inv_2")["due_on"], api.post("/v1/invoices/inv_1/post").json["due_on"]]
+    assert plain == once_dated
+
+
 def test_filters_combine(api, acme):
     api.customer("cus_b", name="Bolt")
     invoice(api, "inv_1")
