@@ -66,7 +66,7 @@ def _flags(
     draft: Invoice, found: Findings, customer: Customer, regular: Sequence[Invoice], settings: SpotCheckSettings
 ) -> Iterator[Flag]:
     if settings.flag_first_invoice and not regular:
-        yield Flag("first_invoice", f"the first invoice of {customer.name}")
+        yield Flag("first_invoice", "the first invoice of this customer")
     previous = previous_of(draft, regular)
     if previous is not None and _changed_by_more(draft, previous, settings):
         yield Flag("total_changed", _change(draft, previous))

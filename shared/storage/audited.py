@@ -26,7 +26,7 @@ from shared.domain.audit import (
 from shared.domain.copies import replace
 from shared.domain.customer import Customer
 from shared.domain.policy import CustomerClass
-from shared.domain.records import Answered
+from shared.domain.records import Answered, untold_key
 from shared.domain.settings import Settings, SettingsGate
 from shared.domain.template import StoredTemplate
 from shared.domain.webhook import WebhookEndpoint
@@ -133,7 +133,7 @@ class AuditedStore(StoreWithin):
             if isinstance(change, Check) or cls in _UNTOLD:
                 continue
             version: int = change.entity.version
-            key = f"{partition}/{sort}" if sort else partition
+            key = untold_key(partition) or (f"{partition}/{sort}" if sort else partition)
             after = version + 1 if isinstance(change, Save) else 0
             fields = tuple(self._fields(change, (partition, sort))) if cls in TOLD else ()
             yield RecordChange(cls.__name__, key, version, after, fields)

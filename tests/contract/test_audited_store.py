@@ -12,7 +12,7 @@ from shared.domain.customer import Customer
 from shared.domain.ids import SHARDS
 from shared.domain.invoice import InvoiceLines
 from shared.domain.policy import CustomerClass
-from shared.domain.records import Answered
+from shared.domain.records import Answered, Owner, external_key
 from shared.domain.settings import BillRunSettings, Settings
 from shared.domain.template import StoredTemplate
 from shared.ports import COMMIT_MAX, TRANSACTION_MAX, Check, Conflict, Remove, Save, Throttled, Unavailable
@@ -98,7 +98,8 @@ def test_settings_classes_and_templates_are_told_before_and_after_and_customers_
     gold = CustomerClass("cls_gold", "Gold")
     acme = customer(email="ap@acme.example", external_id="4711")
     wordy = StoredTemplate("invoice", "Hi", "x" * 5_000, "<p>Hi</p>")
-    audited(store).commit(Save(gold), Save(acme), Save(Settings()), Save(wordy))
+    found_by = Owner(external_key("4711"), "cus_1")
+    audited(store).commit(Save(gold), Save(acme), Save(found_by), Save(Settings()), Save(wordy))
     changed = Settings(bill_run=BillRunSettings(enabled=True), version=1)
     regular = replace(gold.regular, terms_days=10)
     audited(store).commit(

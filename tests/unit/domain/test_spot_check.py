@@ -47,6 +47,10 @@ def test_the_first_invoice_is_flagged_if_the_settings_say_so():
     assert codes(invoice(), settings=SpotCheckSettings(flag_first_invoice=False)) == []
 
 
+def test_a_flag_that_stays_when_the_customer_is_erased_does_not_name_him():
+    assert words(invoice()) == ["the first invoice of this customer"]
+
+
 @pytest.mark.parametrize("not_counted", [{"type": "out_of_turn"}, {"type": "credit_memo"}, {"status": "void"}])
 def test_only_regular_invoices_that_stand_make_the_next_one_not_the_first(not_counted):
     assert codes(invoice(), before(**not_counted)) == ["first_invoice"]
