@@ -7,7 +7,7 @@ from collections.abc import Callable
 from shared.domain.billing import next_bill_on
 from shared.domain.contract import Contract
 from shared.domain.copies import replace
-from shared.domain.errors import NotFound
+from shared.domain.errors import NotFound, Refused
 from shared.domain.records import Owner
 from shared.domain.usage import UsageMeter
 from shared.ports import Conflict, Ports, Save, Unavailable
@@ -17,8 +17,12 @@ from shared.use_cases.lookups import CONFLICT_RETRIES, customer_of
 
 
 def create_contract(contract: Contract, ports: Ports) -> Created[Contract]:
-    """A new contract, with the first day on which a bill run finds something to do on it."""
-    customer_of(ports, contract.customer_id)
+    """A new contract, with the first day on which a bill run finds something to do on it. Refused once service is
+    terminated: that is final, and nothing more is billed.
+    """
+    customer = customer_of(ports, contract.customer_id)
+    if customer.service == "terminated" and ports.store.get(Owner, contract.id) is None:
+        raise Refused("terminated", f"service of {customer.id} is terminated, which is final; make a new customer")
     dated = replace(contract, created_at=ports.clock.now(), next_bill_on=next_bill_on(contract))
     beside: list[object] = [Owner(contract.id, contract.customer_id)]
     if any(charge.type == "usage" for charge in contract.charges):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+
+from shared.domain.customer import Customer
+from shared.ports import Save
 
 RECURRING = {
     "id": "chg_1", "name": "Support", "type": "recurring", "amount": "249.95", "quantity": "1", "interval": "month",
@@ -148,6 +153,17 @@ def test_all_that_is_wrong_is_told_at_once(api):
 def test_a_contract_needs_a_customer(api):
     assert api.post(PATH, CONTRACT).status == 404
     assert api.get(PATH).status == 404
+
+
+def test_a_terminated_customer_gets_no_further_contract_but_the_answer_to_the_first_request_stays(api):
+    api.customer()
+    first = api.made(PATH, CONTRACT)
+    customer = api.ports.store.get(Customer, "cus_acme")
+    api.ports.store.commit(Save(replace(customer, service="terminated")))
+    refused = api.post(PATH, {**CONTRACT, "id": "con_2"})
+    assert (refused.status, refused.json["code"]) == (409, "terminated")
+    again = api.post(PATH, CONTRACT)
+    assert (again.status, again.json) == (200, first)
 
 
 def test_a_leap_day_and_the_last_day_of_every_month_are_fine(api):
