@@ -78,7 +78,7 @@ def _spared(state: CollectionState) -> bool:
 
 
 def trigger_fees(fired: Sequence[Fired], chased: Sequence[Invoice]) -> list[Fee]:
-    """The fees that triggers add to the oldest invoice that is chased, its own fees left out."""
+    """The fees that triggers add to the oldest invoice that is chased, its own fees left out. None of nothing."""
     invoice = _owed(chased)
     if invoice is None:
         return []
@@ -89,7 +89,7 @@ def trigger_fees(fired: Sequence[Fired], chased: Sequence[Invoice]) -> list[Fee]
             if action.type == "late_fee" and key not in invoice.late_fees:
                 whole = minor_in(action.amount or "0", invoice.currency)
                 found.append(Fee(invoice, key, whole - credited_share(whole, invoice)))
-    return found
+    return [fee for fee in found if fee.amount_minor > 0]
 
 
 def _owed(chased: Sequence[Invoice]) -> Invoice | None:

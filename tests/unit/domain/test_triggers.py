@@ -128,6 +128,16 @@ def test_its_fee_falls_on_the_oldest_invoice_that_is_no_fee_itself():
     assert [(f.invoice.id, f.key, f.amount_minor) for f in result.fees] == [("inv_2", "t14.0", 25_00)]
 
 
+@pytest.mark.parametrize(
+    ("amount", "currency", "charged"),
+    [("0.00", "USD", []), ("0.01", "USD", [1]), ("0.49", "JPY", []), ("0.50", "JPY", [1])],
+)
+def test_a_fee_that_comes_to_nothing_is_not_charged(amount, currency, charged):
+    fee = Action("late_fee", amount=amount)
+    result = evaluate(facts(invoice(currency=currency), settings=settings(trigger(14, fee))), late_by(14))
+    assert [f.amount_minor for f in result.fees] == charged
+
+
 def test_what_it_suspends_stays_so_until_the_episode_ends():
     with_suspend = settings(trigger(14, SUSPEND))
     result = evaluate(facts(invoice(), settings=with_suspend), late_by(14))
