@@ -16,6 +16,7 @@ from shared.domain.autopay import (
     AutopayRule,
     Decision,
     References,
+    RuleResult,
     choose,
     facts_of,
     needs_lines,
@@ -207,7 +208,9 @@ class Explanation:
 
 
 def explain_rules(invoice: Invoice, ports: Ports) -> Explanation:
-    """As of today; of a paid invoice as of its last charge, of a draft as if it were posted today."""
+    """As of today; of a draft as if it were posted today. Of a paid invoice as of its last charge, with the rule that
+    paid it, whatever became of the list since.
+    """
     customer, settings = customer_of(ports, invoice.customer_id), settings_of(ports)
     listed = list_of(customer, ports)
     on = today(ports, customer, settings)
@@ -217,7 +220,29 @@ def explain_rules(invoice: Invoice, ports: Ports) -> Explanation:
     charged = _last_charge(invoice, ports) if invoice.status == "posted" and not invoice.residual_minor else None
     if charged is not None:
         invoice, on = replace(invoice, residual_minor=charged.amount_minor), local_on(charged.at, customer, settings)
-    return Explanation(decide(listed, invoice, ports, on), listed.currency)
+    decision = decide(listed, invoice, ports, on)
+    return Explanation(decision if charged is None else as_charged(decision, charged), listed.currency)
+
+
+def as_charged(decision: Decision, charged: Payment) -> Decision:
+    """With what the attempt recorded: the rule that paid, also one that has since gone or lost its card, and that the
+    others did not. What was charged by hand is as the rules say.
+    """
+    paid = charged.rule_id
+    if paid is None:
+        return decision
+    results = [_as_recorded(r, charged) for r in decision.results]
+    if all(r.rule.id != paid for r in results):
+        gone = AutopayRule(paid, charged.payment_method_id or "", ())
+        results.insert(0, RuleResult(gone, "pays", ()))
+    return Decision(tuple(results))
+
+
+def _as_recorded(result: RuleResult, charged: Payment) -> RuleResult:
+    if result.rule.id == charged.rule_id:
+        return replace(result, result="pays")
+    matched = result.result in ("pays", "ignored") or result.rule.id in charged.ignored_rule_ids
+    return replace(result, result="ignored") if matched else result
 
 
 def _last_charge(invoice: Invoice, ports: Ports) -> Payment | None:

@@ -109,6 +109,25 @@ def test_each_attempt_names_the_rule_that_chose_its_card_and_those_it_ignored(ap
     }  # fmt: skip
 
 
+def explained(api):
+    return [(e["rule_id"], e["result"]) for e in api.get("/v1/invoices/inv_1/explain").json["autopay"]]
+
+
+def test_the_rule_that_paid_is_the_one_explained_whatever_became_of_the_list_since(api, run):
+    behave(api, tok_1=SOFT, tok_2=PAID)
+    charge(api, run)
+    found = [("apr_1", "ignored"), ("apr_2", "pays"), ("apr_3", "ignored")]  # the first was declined
+    assert explained(api) == found
+
+    api.delete("/v1/payment-methods/pm_2")
+    assert explained(api) == found
+    listed = api.get("/v1/customers/cus_acme/autopay").json["rules"]
+    api.put("/v1/customers/cus_acme/autopay", {"rules": [listed[2], {**listed[0], "disabled": True}]})
+    assert explained(api) == [("apr_2", "pays"), ("apr_3", "ignored"), ("apr_1", "disabled")]
+    api.put("/v1/customers/cus_acme/autopay", {"enabled": False})
+    assert explained(api) == [("apr_2", "pays"), ("apr_3", "ignored"), ("apr_1", "disabled")]
+
+
 @pytest.mark.parametrize("died_before", [2, 3])
 def test_a_run_that_died_between_two_rules_goes_on_with_the_next_one(api, run, monkeypatch, died_before):
     gateway = behave(api, tok_1=SOFT, tok_2=SOFT, tok_3=PAID)
