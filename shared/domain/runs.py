@@ -7,6 +7,7 @@ from typing import Literal
 
 from shared.domain.copies import replace
 from shared.domain.errors import Refused
+from shared.domain.settings import BillRunSettings
 from shared.domain.values import dataclass
 
 BillRunStatus = Literal["pending", "generating", "completed", "posting", "posted", "cancelled", "failed"]
@@ -53,6 +54,11 @@ class BillRun:
         if self.post_round >= ROUNDS_MAX:
             raise Refused("too_many_rounds", f"bill run {self.id} was posted {ROUNDS_MAX} times; post the rest singly")
         return self.next_round(include_flagged)
+
+    def mails(self, chosen: BillRunSettings) -> bool:
+        """Whether the run itself asks for mail; one that does not post itself only if told to. PRODUCT 5."""
+        auto_post = chosen.auto_post if self.auto_post is None else self.auto_post
+        return auto_post and chosen.auto_email if self.auto_email is None else self.auto_email
 
     def next_round(self, include_flagged: bool) -> BillRun:
         return replace(

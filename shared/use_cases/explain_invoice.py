@@ -115,11 +115,11 @@ def _mailed(facts: _Facts, ports: Ports) -> Step:
         return Step(False, "credit_memo")
     if "email" not in customer.delivery:
         return Step(False, "not_by_email")
-    by_run = facts.run is not None and bool(
-        facts.settings.bill_run.auto_email if facts.run.auto_email is None else facts.run.auto_email
-    )
-    off = why_off("send_new_invoices", customer, facts.settings, facts.on, ignore_global=by_run)
-    return Step(False, off or "posted_before_switched_on")
+    by_run = facts.run is not None and facts.run.mails(facts.settings.bill_run)
+    for on in (facts.on, invoice.posted_on or facts.on):  # a pause that is over kept what was posted during it
+        if (off := why_off("send_new_invoices", customer, facts.settings, on, ignore_global=by_run)) is not None:
+            return Step(False, off)
+    return Step(False, "posted_before_switched_on")
 
 
 def _collected(facts: _Facts, ports: Ports) -> Step:

@@ -273,12 +273,8 @@ class Known:
     classes: dict[str, CustomerClass] = field(default_factory=dict)
 
     def by_run(self) -> bool:
-        """Whether the run itself asks for mail. A run that does not post itself asks for none unless told to."""
-        if self.run is None:
-            return False
-        chosen = self.settings.bill_run
-        auto_post = chosen.auto_post if self.run.auto_post is None else self.run.auto_post
-        return auto_post and chosen.auto_email if self.run.auto_email is None else self.run.auto_email
+        """Whether the run itself asks for mail."""
+        return self.run is not None and self.run.mails(self.settings.bill_run)
 
 
 def post_invoice(invoice_id: str, ports: Ports) -> Invoice:

@@ -8,7 +8,9 @@ from datetime import date
 import pytest
 
 from shared.domain.collection import CollectionState
+from shared.domain.invoice import Invoice
 from shared.domain.notice import Notice, notice_id
+from shared.domain.runs import BillRun
 from shared.domain.task import Task
 from shared.ports import Save
 from tests.integration.api.client import START
@@ -192,6 +194,26 @@ def test_an_invoice_nobody_mailed_says_which_switch_was_off(api):
     assert explained(api)["mailed"]["reason"] == "global_off"
     api.patch("/v1/customers/cus_acme", {"delivery": ["print"]})
     assert explained(api)["mailed"]["reason"] == "not_by_email"
+
+
+def test_an_invoice_posted_during_a_pause_says_so_when_the_pause_is_over(api, acme):
+    api.put("/v1/customers/cus_acme/pauses/send_new_invoices", {"through": "2026-01-02"})
+    invoice(api, "inv_1", "2026-02-01")
+    assert explained(api)["mailed"]["reason"] == "paused"
+    api.ports.clock.advance(days=3)
+    assert explained(api)["mailed"]["reason"] == "paused"
+    invoice(api, "inv_2", "2026-02-01")
+    assert explained(api, "inv_2")["mailed"]["reason"] == "pending"
+
+
+def test_an_invoice_of_a_run_that_did_not_post_itself_says_that_mail_was_off(api):
+    api.customer()
+    api.patch("/v1/customers/cus_acme", {"automations": {"enabled": True}})
+    invoice(api, "inv_1", "2026-02-01")
+    api.patch("/v1/settings", {"bill_run": {"auto_post": True, "auto_email": True}})
+    run = BillRun("brn_1", date(2026, 1, 1), auto_post=False)
+    api.ports.store.commit(Save(run), Save(replace(api.ports.store.get(Invoice, "inv_1"), bill_run_id="brn_1")))
+    assert explained(api)["mailed"]["reason"] == "global_off"
 
 
 # ---- tasks and notices --------------------------------------------------------------------------
