@@ -31,8 +31,7 @@ def send_invoice(invoice_id: str, ports: Ports) -> Notice:
         customer = customer_of(ports, invoice.customer_id)
         if invoice.status != "posted":
             raise Refused("not_posted", f"invoice {invoice_id} is {invoice.status}; only a posted one can be mailed")
-        if not customer.mailable():
-            raise Invalid("email", f"customer {customer.id} has no usable e-mail address; give one first")
+        _need_address(customer)
         first = ports.store.get(Notice, notice_id(customer.id, "invoice", invoice.id))
         if first is not None and first.asked == asked:
             return _hinted(first, ports)
@@ -45,6 +44,11 @@ def send_invoice(invoice_id: str, ports: Ports) -> Notice:
             continue
         return _hinted(replace(notice, version=notice.version + 1), ports)
     raise Unavailable(f"the mail of invoice {invoice_id} kept changing")
+
+
+def _need_address(customer: Customer) -> None:
+    if not customer.mailable():
+        raise Invalid("email", f"customer {customer.id} has no usable e-mail address; give one first")
 
 
 def _asked(notice: Notice, first: Notice | None) -> list[Change]:
@@ -83,6 +87,7 @@ def resend_notice(id: str, ports: Ports) -> Notice:
             return _hinted(known, ports)  # the answer to the same request was lost
         if notice.status == "pending":
             raise Refused("pending", f"notice {id} has not been sent yet; wait for it")
+        _need_address(customer_of(ports, notice.customer_id))
         again = _once_more(notice, episode, ports)
         try:
             ports.store.commit(*_asked(again, _own(notice, ports)))

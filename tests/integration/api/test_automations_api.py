@@ -252,3 +252,13 @@ def test_notices_are_filtered_and_sent_again(api, acme):
     assert sorted(found["kind=invoice"]) == sorted([first["id"], again["id"]])
     assert api.items("/v1/notices?customer_id=cus_acme&kind=past_due_1") == []
     assert api.get("/v1/notices?status=lost").fields == ["status"]
+
+
+def test_a_notice_is_not_sent_again_to_a_customer_without_a_usable_address(api, acme):
+    invoice(api, "inv_1", "2026-02-01")
+    (first,) = api.items("/v1/notices?customer_id=cus_acme")
+    api.ports.store.commit(Save(replace(api.ports.store.get(Notice, first["id"]), status="bounced", sent_at=START)))
+    api.patch("/v1/customers/cus_acme", {"email": None})
+    refused = api.post(f"/v1/notices/{first['id']}/resend")
+    assert (refused.status, refused.fields) == (422, ["email"])
+    assert api.items("/v1/notices?status=pending") == []
