@@ -14,6 +14,7 @@ from shared.domain.payment import Allocation, ChargeOutcome, CreditBalance, Paym
 from shared.domain.retry import ASK_A_PERSON_AFTER, RETRY_STALE, next_attempt, next_check
 from shared.domain.settings import Settings
 from shared.domain.task import Task
+from shared.domain.terms import collection_date
 from shared.ports import Change, Conflict, Ports, Save, Unavailable
 from shared.use_cases.card_tries import tries_of, with_card
 from shared.use_cases.lookups import CONFLICT_RETRIES, class_of, customer_of, invoice_of, local_on, settings_of
@@ -123,11 +124,27 @@ def _declined(payment: Payment, invoice: Invoice, customer: Customer, settings: 
     on = local_on(payment.at, customer, settings)
     if ports.clock.now() - payment.at >= RETRY_STALE:
         payment = replace(payment, falls_through=False)  # heard of so late, no other rule follows
-    invoice = _rescheduled(payment, _unlocked(invoice, payment), customer, settings, ports)
-    again = on if payment.falls_through else invoice.next_attempt_on
+    early = _collected_later(payment, invoice, customer, on, ports)
+    invoice = _unlocked(invoice, payment)
+    if early is None:
+        invoice = _rescheduled(payment, invoice, customer, settings, ports)
+    again = on if payment.falls_through else early or invoice.next_attempt_on
     declined = replace(payment, status="declined", next_attempt_on=again)
     notice = payment_notice("payment_failed", declined, customer, ports.clock.now())
     return [Save(declined), Save(invoice), *([Save(notice)] if notice else [])], notice, declined
+
+
+def _collected_later(
+    payment: Payment, invoice: Invoice, customer: Customer, on: date, ports: Ports
+) -> date | None:  # fmt: skip
+    """The collection date that is still to come, if a card was declined softly that a person tried before it: that is
+    when it is charged automatically, and nothing of the schedule is used up.
+    """
+    rule = class_of(ports, customer.class_id).policy(invoice.type).auto_charge
+    if payment.run_id is not None or payment.hard or rule is None or invoice.autopay_ended or invoice.next_attempt_on:
+        return None
+    due_on = collection_date(invoice, rule)
+    return due_on if due_on > on else None
 
 
 def _rescheduled(payment: Payment, invoice: Invoice, customer: Customer, settings: Settings, ports: Ports) -> Invoice:

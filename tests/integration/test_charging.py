@@ -21,6 +21,7 @@ from shared.domain.task import Task
 from shared.use_cases.change_settings import change_settings
 from shared.use_cases.charge_invoice import charge_by_hand, charge_invoice
 from shared.use_cases.customers import change_customer
+from shared.use_cases.explain_invoice import explain_invoice
 from shared.use_cases.pauses_and_holds import hold_customer, hold_invoice
 from shared.use_cases.payment_methods import remove_method
 from shared.use_cases.reconcile_payments import reconcile_payments
@@ -448,6 +449,21 @@ def test_an_invoice_that_has_left_autopay_does_not_come_back_by_a_decline_by_han
     soft = stage.card("cus_a", SOFT)
     payment = charge_by_hand(id, stage.ports, soft.id)
     assert (payment.next_attempt_on, stage.invoice(id).autopay_ended) == (None, True)
+
+
+@pytest.mark.parametrize(("days", "again", "retries"), [(1, 1, 0), (4, 4, 0), (0, 3, 1)])
+def test_a_decline_by_hand_before_the_collection_date_leaves_the_schedule_to_begin_on_it(stage, days, again, retries):
+    stage.card("cus_a", SOFT)
+    id = stage.posted(due_on=TODAY + timedelta(days=days))
+    for _ in range(1 if retries else 5):  # more than the schedule has tries
+        payment = charge_by_hand(id, stage.ports)
+    assert payment.next_attempt_on == TODAY + timedelta(days=again)
+    assert (stage.invoice(id).retries, stage.invoice(id).autopay_ended) == (retries, False)
+    if days:
+        assert stage.invoice(id).next_attempt_on is None
+        assert explain_invoice(id, stage.ports).collected.reason == "not_due"
+        charge_invoice(id, stage.ports, run=run_on(stage, days, "prn_2"))
+        assert stage.invoice(id).next_attempt_on == TODAY + timedelta(days=days + 3)
 
 
 def test_where_nothing_is_charged_automatically_a_decline_by_hand_schedules_nothing(stage):
