@@ -51,7 +51,9 @@ def adjust_invoice(
     """
     adjustment_id = adjustment_id or ports.ids.new("adj_")
     invoice = invoice_of(ports, invoice_id)
-    if invoice.status != "posted" or invoice.type == "credit_memo":
+    if invoice.type == "credit_memo":
+        raise Refused("credit_memo", f"invoice {invoice_id} is a credit memo; adjust the invoice that it credits")
+    if invoice.status != "posted":
         raise Refused("not_posted", f"invoice {invoice_id} is {invoice.status}; only a posted invoice can be adjusted")
     wanted = tuple(lines) if lines is not None else _whole(amount_minor or 0, reason)
     memo = _memo(invoice, kind, reason, adjustment_id, ports)

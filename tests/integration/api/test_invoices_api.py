@@ -290,6 +290,14 @@ def test_a_draft_cannot_be_sent_charged_adjusted_or_voided(api, acme):
     assert api.post("/v1/invoices/inv_1/adjustments", credit).status == 409
 
 
+def test_a_credit_memo_is_not_adjusted_but_what_it_credits(api, acme):
+    invoice(api)
+    credit = {"kind": "credit", "amount": "1.00", "reason": "x"}
+    memo = api.made("/v1/invoices/inv_1/adjustments", credit)["memo"]
+    refused = api.post(f"/v1/invoices/{memo['id']}/adjustments", credit)
+    assert (refused.status, refused.json["code"]) == (409, "credit_memo")
+
+
 def test_a_hold_on_an_invoice_is_put_and_lifted(api, acme):
     invoice(api)
     held = api.put("/v1/invoices/inv_1/hold", {"reason": "dispute", "through": "2026-02-01"})
