@@ -52,8 +52,11 @@ def _need_address(customer: Customer) -> None:
 
 
 def _asked(notice: Notice, first: Notice | None) -> list[Change]:
-    """A mail that was asked for by hand; the invoice's own tells which was the last."""
-    if first is None or first.id == notice.id:
+    """A mail that was asked for by hand; the invoice's own tells which was the last.
+
+    Unless its own is on its way this moment: nobody may keep its sender from marking that it went.
+    """
+    if first is None or first.id == notice.id or first.status == "pending":
         return [Save(notice)]
     return [Save(notice), Save(first.followed_by(notice.id))]
 

@@ -38,6 +38,7 @@ from shared.use_cases.lookups import customer_of, local_on, settings_of
 from shared.use_cases.notices import hint
 from shared.use_cases.outbox import announce
 from shared.use_cases.plan_bill_runs import scheduled_bill_run_id
+from shared.use_cases.refresh_episode import refresh_episode
 from shared.use_cases.run_events import run_event
 from shared.use_cases.sift_invoices import sift
 from shared.use_cases.webhook_endpoints import heard
@@ -409,6 +410,8 @@ def _charged_before(invoice_id: str, run: PaymentRun, ports: Ports) -> ChargeRes
     before = ports.store.get(Payment, last) if last else None
     if before is None or before.run_id != run.id:
         return None
+    if before.status == "succeeded":
+        refresh_episode(before.customer_id, ports)  # who charged it may have died before that
     following = charge_invoice(invoice_id, ports, run=run, again=True) if goes_on(before) else None
     return following if following is not None and following.payment else ChargeResult(before)
 

@@ -9,11 +9,14 @@ from shared.domain.past_due import ended
 from shared.ports import Conflict, Ports, Save, Unavailable
 from shared.use_cases.lookups import CONFLICT_RETRIES, afresh, customer_of, open_invoices, settings_of, today
 
+ASKED_AGAIN_SECONDS = 900  # the longest that SQS delays a message
+
 
 def refresh_episode(customer_id: str, ports: Ports) -> bool:
     """End the running episode if nothing is past due any more; whether it did. Call after anything that settles.
 
-    Service that was restricted is looked at by the queue's worker: it may be lifted though the episode goes on.
+    Service that was restricted is looked at by the queue's worker: it may be lifted though the episode goes on. The
+    worker is asked twice, so that nobody who has paid waits for the next day's job because one message was lost.
     """
     ports = afresh(ports)  # of two who settle the last two invoices at once, one has to see both
     for _ in range(CONFLICT_RETRIES):
@@ -29,6 +32,8 @@ def refresh_episode(customer_id: str, ports: Ports) -> bool:
         except Conflict:
             continue
         if state.unsettled:
-            ports.queue.send("assess", [RefreshCustomer(customer_id=customer_id).body()])
+            asked = [RefreshCustomer(customer_id=customer_id).body()]
+            ports.queue.send("assess", asked)
+            ports.queue.send("assess", asked, delay_seconds=ASKED_AGAIN_SECONDS)
         return not late
     raise Unavailable(f"the collection state of {customer_id} kept changing")

@@ -38,6 +38,8 @@ def settle(attempt: Payment, outcome: ChargeOutcome, ports: Ports, asked: bool =
     for _ in range(CONFLICT_RETRIES):
         belied = payment.status in ("failed", "declined") and outcome.status == "succeeded"
         if not payment.unresolved and not belied:
+            if payment.status == "succeeded":
+                refresh_episode(payment.customer_id, ports)  # who settled it may have died before that
             return payment
         changes, notice, settled = _settlement(payment, outcome, ports, asked)
         if belied:

@@ -64,6 +64,13 @@ def test_who_is_tried_again_within_the_hours_is_charged_no_late_fee_meanwhile():
     assert (seen.broken, len(seen.met)) == ([], 6)
 
 
+@pytest.mark.slow
+def test_who_has_paid_is_served_and_billed_again_that_day_though_the_message_about_it_is_lost():
+    asked = ("AdminApiFunction", 'assess {"kind":"refresh_customer","customer_id":"cus_6","v":1}', "message")
+    seen = Twice(36680, {(*asked, 1): "drop"}, WIRING).run()
+    assert (seen.broken, len(seen.met)) == ([], 1)
+
+
 # ---- bugs that break no other law --------------------------------------------------------------------------------
 
 
