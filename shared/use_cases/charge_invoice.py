@@ -33,7 +33,8 @@ from shared.use_cases.lookups import (
     local_on,
     settings_of,
 )
-from shared.use_cases.new_methods import choose_new
+from shared.use_cases.new_methods import choose_new, same_cards
+from shared.use_cases.payment_methods import methods_of
 from shared.use_cases.settle_payment import attempts_of, settle
 
 FAILED_RETRY_SECONDS = (60, 300, 900)  # how long a call that the gateway did not process waits for the next try
@@ -183,8 +184,10 @@ def _spent(invoice: Invoice, run: PaymentRun | None, ports: Ports) -> frozenset[
     """The methods not to try on the invoice: declined for good, or declined in this run."""
     if not invoice.attempts:
         return frozenset()
-    declined = (a for a in attempts_of(invoice, ports) if a.status == "declined")
-    return frozenset(a.payment_method_id or "" for a in declined if a.hard or (run and a.run_id == run.id))
+    declined = [a for a in attempts_of(invoice, ports) if a.status == "declined"]
+    spent = frozenset(a.payment_method_id or "" for a in declined if a.hard or (run and a.run_id == run.id))
+    hard = [a.token for a in declined if a.hard]
+    return spent | same_cards(methods_of(invoice.customer_id, ports), hard) if hard else spent
 
 
 def open_attempt(

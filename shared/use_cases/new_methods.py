@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 from shared.domain.autopay import AutopayList
@@ -18,7 +18,8 @@ def choose_new(invoice: Invoice, ports: Ports, on: date) -> Choice | None:
     """Who pays the invoice now that its customer has another payment method than at the last attempt, if anyone.
 
     A method is new if it came after the last attempt, or if the rules were changed since and name one that was never
-    tried. Once it has been tried it is not new any more. What was refunded stays outside autopay.
+    tried. Once it has been tried it is not new any more, not even under another id: it is the gateway's token. What was
+    refunded stays outside autopay.
     """
     if invoice.refunded_minor:
         return None
@@ -29,6 +30,7 @@ def choose_new(invoice: Invoice, ports: Ports, on: date) -> Choice | None:
     if not tried:
         return None
     since, before = tried[-1].at, {a.payment_method_id or "" for a in tried}
+    before |= same_cards(methods, (a.token for a in tried))
     changed = listed is not None and listed.changed_at is not None and listed.changed_at >= since
     if not changed:
         before |= {m.id for m in methods if m.created_at is None or m.created_at < since}
@@ -36,6 +38,12 @@ def choose_new(invoice: Invoice, ports: Ports, on: date) -> Choice | None:
             return None
     choice = choose_payer(invoice, ports, on, before)
     return choice if choice.method is not None else None
+
+
+def same_cards(methods: Iterable[PaymentMethod], tokens: Iterable[str | None]) -> set[str]:
+    """The ids of the methods that stand for one of these tokens: a card that was removed may have been saved again."""
+    known = frozenset(tokens)
+    return {m.id for m in methods if m.token in known}
 
 
 def other_than_at_posting(invoice: Invoice, listed: AutopayList | None, methods: Sequence[PaymentMethod]) -> bool:

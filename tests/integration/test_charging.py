@@ -443,6 +443,20 @@ def test_a_method_that_was_refused_for_good_is_never_tried_on_the_invoice_again(
     assert charge_invoice(id, stage.ports, run=run_on(stage, 1, "prn_2")).payment.status == "succeeded"
 
 
+@pytest.mark.parametrize(("outcome", "reason"), [(HARD, "attempts_exhausted"), (SOFT, "retry_scheduled")])
+def test_the_same_card_saved_again_is_no_new_one(stage, run, outcome, reason):
+    id = owed(stage, outcome)
+    charge_invoice(id, stage.ports, run=run)
+    (card,) = stage.every(PaymentMethod)
+    stage.clock.move_to(NOW + timedelta(hours=1))
+    removes_the_card(stage)
+    stage.save(replace(card, id="pm_again", created_at=stage.clock.now(), version=0))
+    assert charge_invoice(id, stage.ports, run=run_on(stage, 1, "prn_2")).skipped == reason
+    if outcome == HARD:
+        with pytest.raises(Refused, match="attempts_exhausted"):
+            charge_by_hand(id, stage.ports)
+
+
 def test_an_invoice_that_has_left_autopay_does_not_come_back_by_a_decline_by_hand(stage, run):
     id = owed(stage, HARD)
     charge_invoice(id, stage.ports, run=run)
