@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 from urllib.parse import quote
 
 from infra.cli.client import Api, add_server_options, server
-from infra.cli.outcome import Refused, Subparsers
+from infra.cli.outcome import Misused, Refused, Subparsers
 from shared.contracts.export_csv import COLUMNS
 
 PAGES_MAX: Final = 100_000
@@ -33,7 +33,7 @@ def add_to(commands: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     if arguments.customer and arguments.kind == "customers":
-        raise Refused("--customer is for contracts, usage and invoices")
+        raise Misused("--customer is for contracts, usage and invoices")
     with server(arguments) as api:
         if arguments.output is None:
             export(arguments.kind, api, sys.stdout.buffer, arguments.customer)

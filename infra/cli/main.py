@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import metadata
 
 from infra.cli import cron, demo, export_rows, import_rows, rehearse, seed_settings, serve
-from infra.cli.outcome import FAILED, OK, Refused
+from infra.cli.outcome import FAILED, OK, WRONG_USAGE, Misused, Refused
 
 COMMANDS = (demo, serve, rehearse, import_rows, export_rows, cron, seed_settings)
 EPILOG = "Exit code: 0 success, 1 refused or failed, 2 wrong usage."
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.run(arguments)
     except Refused as refused:
         print(f"paidup: {refused}", file=sys.stderr)
-        return FAILED
+        return WRONG_USAGE if isinstance(refused, Misused) else FAILED
     except BrokenPipeError:  # `paidup … | head` has read enough
         sys.stderr.close()
         return OK

@@ -10,13 +10,18 @@ from typing import Any, Final
 from shared.contracts import api_fields
 
 OK: Final = 0
-FAILED: Final = 1  # refused or failed; wrong usage is 2, which argparse decides
+FAILED: Final = 1  # refused or failed
+WRONG_USAGE: Final = 2  # which argparse decides, but for options that do not go together
 
 Subparsers = Any  # argparse keeps the class of what add_subparsers returns to itself
 
 
 class Refused(Exception):
     """The command cannot do what was asked; the message is for the person who asked."""
+
+
+class Misused(Refused):
+    """Options that make no sense together."""
 
 
 def instant(text: str) -> datetime:

@@ -48,8 +48,12 @@ def add_to(commands: Subparsers) -> None:
         "--days", type=whole(1, DAYS_MAX), default=DAYS_DEFAULT, metavar="N",
         help=f"how far ahead, 1 to {DAYS_MAX} (default: {DAYS_DEFAULT})",
     )  # fmt: skip
-    rehearse.add_argument("--settings", type=Path, metavar="JSON", help="a merge patch of the settings to compare with")
-    rehearse.add_argument("--classes", type=Path, metavar="JSON", help="parts of classes to compare with, by class id")
+    rehearse.add_argument(
+        "--settings", metavar="JSON", help="a merge patch of the settings to compare with, or a file that holds one"
+    )
+    rehearse.add_argument(
+        "--classes", metavar="JSON", help="parts of classes to compare with, by class id, or a file that holds them"
+    )
     rehearse.add_argument(
         "--seed", type=whole(0, SEED_MAX), metavar="N",
         help="draw what cards do, and when people pay by hand, from what each customer did before "
@@ -82,8 +86,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.since is not None:
         body["since"] = str(arguments.since)
     for name in ("settings", "classes"):
-        if (file := getattr(arguments, name)) is not None:
-            body[name] = _json_of(file)
+        if (given := getattr(arguments, name)) is not None:
+            body[name] = _object(given, f"--{name}") if given.lstrip().startswith("{") else _json_of(Path(given))
     if arguments.export is not None:
         with _exported(arguments.export, arguments.at or datetime.now(UTC)) as ports:
             found = _here(body, ports, arguments.csv)
@@ -186,13 +190,21 @@ def _load(kind: Kind, file: Path, api: Api) -> None:
 
 def _json_of(file: Path) -> Any:
     try:
-        found = json.loads(file.read_text("utf-8"))
+        text = file.read_text("utf-8")
     except OSError as missing:
         raise Refused(f"{file} cannot be read: {missing.strerror}") from None
     except ValueError:
         raise Refused(f"{file} is not JSON") from None
+    return _object(text, str(file))
+
+
+def _object(text: str, name: str) -> Any:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        raise Refused(f"{name} is not JSON") from None
     if not isinstance(found, dict):
-        raise Refused(f"{file} must hold a JSON object")
+        raise Refused(f"{name} must hold a JSON object")
     return found
 
 

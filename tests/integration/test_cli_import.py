@@ -331,7 +331,7 @@ def test_the_command_writes_what_it_reads_back(url, api, tmp_path, capsys):
         assert main(["export", kind, "--url", url, "--output", str(file)]) == 0
         assert main(["import", kind, str(file), "--url", url, "--json"]) == 0
         assert json.loads(capsys.readouterr().out) == {"loaded": 0, "updated": 0, "unchanged": count, "errors": []}
-    assert main(["export", "customers", "--url", url, "--customer", "cus_1"]) == 1
+    assert main(["export", "customers", "--url", url, "--customer", "cus_1"]) == 2  # wrong usage
     assert main(["export", "contracts", "--url", url, "--customer", "cus_none"]) == 1
 
 

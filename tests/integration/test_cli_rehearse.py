@@ -110,6 +110,13 @@ def test_a_patch_that_could_not_be_saved_is_refused_in_the_servers_words(url, tm
     assert "settings.bill_run.schedule" in capsys.readouterr().err
 
 
+def test_a_patch_may_be_given_as_it_is(url, capsys):
+    assert main(["rehearse", "--days", "3", "--settings", json.dumps(SWITCH_ON), "--url", url, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["changed"]["invoices"]["count"] == 2
+    assert main(["rehearse", "--settings", "{bad", "--url", url]) == 1
+    assert "--settings is not JSON" in capsys.readouterr().err
+
+
 def test_a_folder_of_exported_files_is_rehearsed_here(tmp_path, patch, capsys):
     (tmp_path / "customers.csv").write_text(CUSTOMERS)
     (tmp_path / "contracts.csv").write_text(CONTRACTS)
