@@ -120,7 +120,7 @@ def _invoice(notice: Notice, customer: Customer, settings: Settings, on: date, p
     invoice = ports.store.get(Invoice, notice.subject_id)
     if invoice is None or invoice.status != "posted":
         return Suppressed("not_posted")
-    if notice.kind == "reminder" and invoice.residual_minor == 0 and not notice.by_hand:
+    if notice.kind == "reminder" and invoice.residual_minor == 0:
         return Suppressed("paid")
     if notice.kind == "reminder" and invoice.payment_status(on) == "overdue" and not notice.by_hand:
         return Suppressed("superseded")
@@ -187,7 +187,7 @@ def _payment(notice: Notice, customer: Customer, settings: Settings, ports: Port
     failed = notice.kind == "payment_failed"
     ids = [payment.invoice_id] if failed and payment.invoice_id else [*paid]
     invoices = ports.store.get_many(Invoice, [(i, "") for i in ids])
-    if failed and not notice.by_hand and not any(i.residual_minor for i in invoices):
+    if failed and not any(i.residual_minor for i in invoices):
         return Suppressed("paid")
     facts = partial(_said_of_payment, payment, paid, invoices, customer, ports)
     return _said(notice, customer, facts, settings, ports)

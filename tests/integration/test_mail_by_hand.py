@@ -13,10 +13,11 @@ from shared.domain.settings import Settings
 from shared.use_cases.explain_invoice import explain_invoice
 from shared.use_cases.notices import mails_of
 from shared.use_cases.notices_by_hand import BY_RUN, resend_notice, send_invoice, send_run
+from shared.use_cases.record_payment import ManualPayment, record_payment
 from shared.use_cases.render_document import document_key
 from shared.use_cases.send_notice import send_notice
 from tests.integration.stage import NOW, TODAY, Stage
-from tests.integration.test_mail import change, invoice_notice, notice
+from tests.integration.test_mail import change, dunning_notice, invoice_notice, notice, payment_notice
 
 
 @pytest.fixture
@@ -83,6 +84,29 @@ def test_a_mail_that_was_never_sent_gives_way_to_the_one_a_person_asks_for(stage
     stage.save(replace(own, status="suppressed"))
     asked = send_invoice(id, stage.ports)
     assert mails_of([stage.invoice(id)], stage.ports)[id].id == asked.id
+
+
+@pytest.mark.parametrize("kind", ["reminder", "payment_failed", "past_due_1"])
+def test_a_notice_that_asks_for_money_is_not_sent_again_once_it_is_paid(stage, kind):
+    id = {"payment_failed": a_decline, "past_due_1": dunning_notice, "reminder": a_reminder}[kind](stage)
+    send_notice(id, stage.ports)
+    first = notice(stage, id)
+    assert (first.kind, first.status) == (kind, "sent")
+    record_payment(ManualPayment("pay_2", "cus_a", "USD", 100_00, "check"), stage.ports)
+    again = resend_notice(id, stage.ports)
+    stage.deliver("notice")
+    assert (notice(stage, again.id).status, notice(stage, again.id).reason) == ("suppressed", "paid")
+
+
+def a_decline(stage):
+    return payment_notice(stage, "payment_failed", stage.posted())
+
+
+def a_reminder(stage):
+    own = invoice_notice(stage, due_on=TODAY)
+    invoice_id = notice(stage, own).subject_id
+    stage.save(Notice("ntc_reminder", "cus_a", "reminder", invoice_id, "0", NOW))
+    return "ntc_reminder"
 
 
 def test_a_notice_that_has_not_gone_yet_is_not_sent_again(stage):
