@@ -78,8 +78,12 @@ def _usage_line(line: Timeline, span: Period, quantity: Decimal, amount_minor: i
 
 
 def late_steps(contract: Contract, usage: UsageLookup, next_on: date | None, as_of: date) -> Iterator[Step]:
-    """Usage for periods billed before it came: on the contract's next bill date, or at once if there is none."""
-    for mark in contract.late_usage:
+    """Usage for periods billed before it came: on the contract's next bill date, or at once if there is none.
+
+    In the order of the charges and of their periods, in whatever order it came.
+    """
+    places = {charge.id: n for n, charge in enumerate(contract.charges)}
+    for mark in sorted(contract.late_usage, key=lambda m: (places.get(m[0], len(places)), m[1])):
         bill_on = next_on or late_due(contract, mark)
         found = _late_period(contract, mark)
         if bill_on <= as_of and found is not None:

@@ -440,6 +440,18 @@ def test_late_usage_waits_for_the_next_bill_date_and_has_its_own_line():
     assert ledger.lines()[-1].name == "Backup GB (late usage)"
 
 
+def test_late_usage_has_the_order_of_the_charges_whatever_order_it_came_in():
+    days = {"2026-01-10": 200}
+    ledger = Ledger(contract(usage("chg_b"), usage("chg_a", unit=7)), metered(days))
+    ledger.run("2026-02-01")
+    days["2026-01-31"] = 60
+    marks = [("chg_a", day("2026-01-01")), ("chg_b", day("2026-01-01"))]
+    for came in (marks, marks[::-1]):
+        late = scheduled(replace(ledger.contract, late_usage=tuple(came)))
+        steps = due(late, ledger.usage, day("2026-03-01")).steps
+        assert [s.charge_id for s in steps if s.late] == ["chg_b", "chg_a"]
+
+
 def test_late_usage_of_a_contract_that_has_ended_is_billed_at_once():
     days = {"2026-01-10": 200}
     ledger = Ledger(contract(usage(unit=5), end_date=day("2026-01-20")), metered(days))
