@@ -98,7 +98,7 @@ def _composed(notice: Notice, customer: Customer, settings: Settings, on: date, 
         return _said(notice, customer, dict, settings, ports)
     if notice.kind == CARD_EXPIRING:
         return _card(notice, customer, settings, on, ports)
-    return _payment(notice, customer, settings, ports)
+    return _payment(notice, customer, settings, on, ports)
 
 
 def _switched_off(notice: Notice, customer: Customer, settings: Settings, on: date) -> str | None:
@@ -179,7 +179,7 @@ def _outdated(
     return "paid" if tier < notice.tier else "superseded"
 
 
-def _payment(notice: Notice, customer: Customer, settings: Settings, ports: Ports) -> Composition:
+def _payment(notice: Notice, customer: Customer, settings: Settings, on: date, ports: Ports) -> Composition:
     payment = ports.store.get(Payment, notice.subject_id)
     if payment is None:
         return Suppressed("no_payment")
@@ -189,13 +189,14 @@ def _payment(notice: Notice, customer: Customer, settings: Settings, ports: Port
     invoices = ports.store.get_many(Invoice, [(i, "") for i in ids])
     if failed and not any(i.residual_minor for i in invoices):
         return Suppressed("paid")
-    facts = partial(_said_of_payment, payment, paid, invoices, customer, ports)
+    facts = partial(_said_of_payment, payment, paid, invoices, customer, on, ports)
     return _said(notice, customer, facts, settings, ports)
 
 
 def _said_of_payment(
-    payment: Payment, paid: Mapping[str, int], invoices: Sequence[Invoice], customer: Customer, ports: Ports
+    payment: Payment, paid: Mapping[str, int], invoices: Sequence[Invoice], customer: Customer, on: date, ports: Ports
 ) -> dict[str, object]:
+    again = _tried_again_on(payment, invoices, on)
     method = ports.store.get(PaymentMethod, customer.id, payment.payment_method_id or "")
     return {
         "payment": {
@@ -205,9 +206,17 @@ def _said_of_payment(
         },
         "invoice": said_of_invoice(invoices[0]) if invoices else {},
         "invoices": [{**said_of_invoice(i), "amount": format_minor(paid.get(i.id, 0), i.currency)} for i in invoices],
-        "next_attempt_on": str(payment.next_attempt_on) if payment.next_attempt_on else None,
-        "final": payment.next_attempt_on is None and any(i.autopay_ended for i in invoices),
+        "next_attempt_on": str(again) if again else None,
+        "final": again is None and any(i.autopay_ended for i in invoices),
     }  # fmt: skip
+
+
+def _tried_again_on(payment: Payment, invoices: Sequence[Invoice], on: date) -> date | None:
+    """When the invoice of a declined charge is tried again as things stand now; other attempts may have followed."""
+    if any(i.autopay_ended for i in invoices):
+        return None
+    planned = next((i.next_attempt_on for i in invoices if i.next_attempt_on), payment.next_attempt_on)
+    return planned if planned is not None and planned >= on else None
 
 
 def _card(notice: Notice, customer: Customer, settings: Settings, on: date, ports: Ports) -> Composition:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from shared.domain.customer import Customer, Switches
 from shared.domain.errors import NotFound, Refused
 from shared.domain.notice import Notice, notice_id
+from shared.domain.payment import Payment
 from shared.domain.settings import Settings
 from shared.use_cases.explain_invoice import explain_invoice
 from shared.use_cases.notices import mails_of
@@ -96,6 +98,24 @@ def test_a_notice_that_asks_for_money_is_not_sent_again_once_it_is_paid(stage, k
     again = resend_notice(id, stage.ports)
     stage.deliver("notice")
     assert (notice(stage, again.id).status, notice(stage, again.id).reason) == ("suppressed", "paid")
+
+
+@pytest.mark.parametrize(
+    ("declined", "invoice", "said"),
+    [
+        (3, {"next_attempt_on": TODAY}, f"try again on {TODAY}"),  # another attempt came between
+        (-1, {}, "Please pay now"),
+        (1, {}, f"try again on {TODAY + timedelta(days=1)}"),
+        (1, {"autopay_ended": True}, "We will not try again"),
+    ],
+)
+def test_a_decline_told_again_says_when_it_is_tried_as_things_are_now(stage, declined, invoice, said):
+    id = a_decline(stage)
+    payment = stage.get(Payment, "pay_1")
+    stage.save(replace(payment, next_attempt_on=TODAY + timedelta(days=declined)))
+    stage.save(replace(stage.invoice(payment.invoice_id), **invoice))
+    send_notice(id, stage.ports)
+    assert said in stage.mailer.accepted[0].mail.text
 
 
 def a_decline(stage):

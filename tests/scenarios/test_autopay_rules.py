@@ -214,6 +214,10 @@ def test_rules_tried_in_one_go_count_as_one_try_of_the_schedule(world, acme):
     days = ["2026-01-01", "2026-01-04", "2026-01-09", "2026-01-16"]  # then 3, 5 and 7 days on
     assert charged(world, first, second) == [(day, card, "declined") for day in days for card in (1, 2)]
     assert skipped(world) == ["attempts_exhausted"]
+    told = [m["text"] for m in world.emails() if "did not go through" in m["subject"]]
+    said = [f"We will try again on {day}." for day in days[1:]] + ["We will not try again."]
+    assert len(told) == 2 * len(said)  # one for each card
+    assert all(said[n // 2] in text for n, text in enumerate(told))
 
 
 @in_memory
