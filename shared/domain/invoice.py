@@ -140,7 +140,8 @@ class Invoice:
     def voided(self, at: datetime) -> Invoice:
         """Only while nothing is paid on it and no charge is under way. PRODUCT 4."""
         if self.status != "posted":
-            raise Refused("not_posted", f"invoice {self.id} is {self.status}; only a posted invoice can be voided")
+            instead = "cancel its bill run" if self.bill_run_id else "change its lines"
+            raise Refused("not_posted", f"invoice {self.id} is a draft, with nothing to void: {instead} instead")
         if self.open_attempt_id is not None:
             raise Refused("attempt_open", f"invoice {self.number} has a payment under way; wait for its outcome")
         if self.residual_minor != max(self.total_minor, 0):

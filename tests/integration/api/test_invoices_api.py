@@ -288,6 +288,9 @@ def test_a_draft_cannot_be_sent_charged_adjusted_or_voided(api, acme):
         assert api.post(f"/v1/invoices/inv_1/{action}").status == 409
     credit = {"kind": "credit", "amount": "1.00", "reason": "x"}
     assert api.post("/v1/invoices/inv_1/adjustments", credit).status == 409
+    void = api.post("/v1/invoices/inv_1/void")
+    assert (void.status, void.json["code"]) == (409, "not_posted")
+    assert void.json["detail"].endswith("change its lines instead")
 
 
 def test_a_credit_memo_is_not_adjusted_but_what_it_credits(api, acme):
