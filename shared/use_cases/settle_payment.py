@@ -142,10 +142,10 @@ def _collected_later(
     """The collection date that is still to come, if a card was declined softly that a person tried before it: that is
     when it is charged automatically, and nothing of the schedule is used up.
     """
-    rule = class_of(ports, customer.class_id).policy(invoice.type).auto_charge
-    if payment.run_id is not None or payment.hard or rule is None or invoice.autopay_ended or invoice.next_attempt_on:
+    if payment.run_id is not None or payment.hard or invoice.autopay_ended or invoice.next_attempt_on is not None:
         return None
-    due_on = collection_date(invoice, rule)
+    rule = class_of(ports, customer.class_id).policy(invoice.type).auto_charge
+    due_on = collection_date(invoice, rule) if rule is not None else on
     return due_on if due_on > on else None
 
 
