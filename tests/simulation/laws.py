@@ -133,10 +133,10 @@ def ledger(world, facts, watch) -> None:
 
 def payments(facts, cloud, watch) -> None:
     known = {payment.id: payment for payment in facts.payments}
-    paid = Counter(c.invoice_id for c in cloud.gateway.charges if c.status == "succeeded" and not c.refunded_minor)
+    paid = Counter(c.invoice_id for c in cloud.gateway.charges if c.status in ("succeeded", "refunded"))
     back = Counter(
-        a.invoice_id for p in facts.payments if p.method != "card" and p.refunded_minor for a in p.allocations
-    )  # a cheque that is given back reopens what a card had paid the rest of
+        a.invoice_id for p in facts.payments for r in p.refunds if r.status == "succeeded" for a in r.reopened
+    )  # whatever is given back, in however many parts, is owed again
     for invoice, times in paid.items():
         watch.law("an invoice is charged once", times <= 1 + back[invoice], f"{invoice} {times} times")
     for charge in cloud.gateway.charges:
