@@ -10,7 +10,7 @@ from functions.admin_api.routing import endpoint, new_router
 from shared.contracts.api_json import dumps, loads
 from shared.contracts.api_rehearsals import RehearsalBody, rehearsal_json
 from shared.domain.errors import NotFound, Refused, TooMuch
-from shared.domain.rehearsal import Rehearsal
+from shared.domain.rehearsal import RESULT_KEPT, Rehearsal
 from shared.ports import Ports
 from shared.use_cases.rehearsals import ask_for_rehearsal, rehearsal_of
 
@@ -39,6 +39,8 @@ def post_rehearsal(call: Call[RehearsalBody]) -> Answer:
 def get_rehearsal(call: Call[Any], rehearsal_id: str) -> Answer:
     """A rehearsal; once it is done, what would happen. As CSV all of it, in as many parts as `csv_parts` says."""
     asked = rehearsal_of(rehearsal_id, call.ports)
+    if not asked.kept(call.ports.clock.now()):
+        raise Refused("not_kept", f"the result of {asked.id} was kept for {RESULT_KEPT.days} days: rehearse again")
     vary = {"Vary": "Accept"}
     if not prefers(CSV_TYPE, call.accept):
         return Answer(200, _shown(asked, call.ports), headers=vary)

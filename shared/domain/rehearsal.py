@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final, Literal, get_args
 
 from shared.domain.values import dataclass
@@ -19,6 +19,7 @@ Word = Literal[
     "terminated", "restored",
 ]  # fmt: skip
 WORDS: Final[tuple[Word, ...]] = get_args(Word)
+RESULT_KEPT: Final = timedelta(days=180)  # twice what the longest looks ahead; it names customers, erased ones too
 CHASING: Final = ("past_due_", "template:")  # kinds of mails that begin so; what triggers send is a template
 
 
@@ -47,6 +48,10 @@ class Rehearsal:
     def compares(self) -> bool:
         """Whether it has a second run, with something changed."""
         return self.settings is not None or self.classes is not None
+
+    def kept(self, now: datetime) -> bool:
+        """Whether its result is still there to be read."""
+        return self.finished_at is None or now - self.finished_at < RESULT_KEPT
 
     def file_key(self, end: str) -> str:
         """Where its result is kept: "json" is the answer, "1.csv" the first part of all its rows."""

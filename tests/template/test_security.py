@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from http import HTTPStatus
 
 import pytest
 
+from shared.domain.rehearsal import RESULT_KEPT
+
+A_WEEK = timedelta(days=7)  # a report is read on its day alone
 CONSOLE = "ConsoleFunction"  # behind a cookie, which the function checks
 PAY_PAGE = "PayPageFunction"  # behind a link whose token is the key
 OPEN_ROUTES = {("GET", "/v1/health"), ("POST", "/webhooks/gateway")}  # the latter is signed by the gateway
@@ -245,6 +249,14 @@ def test_the_bucket_is_private_encrypted_and_keeps_versions(template):
     assert len(bucket.properties["PublicAccessBlockConfiguration"]) == 4
     assert bucket.properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert bucket.properties["VersioningConfiguration"] == {"Status": "Enabled"}
+
+
+@pytest.mark.parametrize(("folder", "kept"), [("rehearsals/", RESULT_KEPT), ("reports/", A_WEEK)])
+def test_what_says_something_of_customers_beside_their_own_records_is_not_kept_for_ever(template, folder, kept):
+    (bucket,) = template.of("AWS::S3::Bucket")
+    [rule] = [r for r in bucket.properties["LifecycleConfiguration"]["Rules"] if r.get("Prefix") == folder]
+    assert (rule["Status"], timedelta(days=rule["ExpirationInDays"])) == ("Enabled", kept)
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
 
 
 def denies_plain_http(document):

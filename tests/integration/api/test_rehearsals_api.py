@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import timedelta
 
 import pytest
 
@@ -185,6 +186,16 @@ def test_what_an_answer_does_not_list_is_counted_and_stands_in_the_parts_of_its_
     assert {row[4] for row in found} == set(company)
     world.get(f"{path}?part={made['csv_parts'] + 1}", headers=csv_only, status=404)
     world.get(f"{path}?part=0", status=422)
+
+
+def test_a_result_which_names_customers_is_kept_for_a_while_only(world, company, monkeypatch):
+    made = ask(world)
+    monkeypatch.setattr("shared.domain.rehearsal.RESULT_KEPT", timedelta(hours=1))
+    assert world.get(f"/v1/rehearsals/{made['id']}") == made
+    world.to("2026-01-02")
+    refused = world.get(f"/v1/rehearsals/{made['id']}", status=409)
+    assert (refused["code"], "rehearse again" in refused["detail"]) == ("not_kept", True)
+    world.get(f"/v1/rehearsals/{made['id']}", headers={"Accept": "text/csv"}, status=409)
 
 
 def test_unknown_rehearsals_and_roles_too_low(world):

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.rehearsal import Happening, difference, net_changes
+from shared.domain.rehearsal import RESULT_KEPT, Happening, Rehearsal, difference, net_changes
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def mail(day, kind="invoice", customer="cus_1"):
     return Happening("emails", customer, date(2026, 1, day), AT, kind, ())
+
+
+@pytest.mark.parametrize(("moment", "kept"), [(-1, True), (0, False), (1, False)])
+def test_a_result_is_there_until_its_time_is_up(moment, kept):
+    asked = Rehearsal("reh_1", 90, "done", finished_at=AT)
+    assert asked.kept(AT + RESULT_KEPT + timedelta(microseconds=moment)) is kept
+    assert Rehearsal("reh_2", 90).kept(AT + 2 * RESULT_KEPT)  # not even begun
 
 
 def test_a_mail_on_another_day_is_different_and_nobody_gets_more_of_them():
