@@ -14,6 +14,12 @@ from tests.integration.world import World
 HOURLY = timedelta(hours=1)  # diaries of months have thousands of ticks at which nothing is due, of 20 ms each on moto
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("moto") and item.get_closest_marker("slow_on_moto"):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def wiring():
     """The template's wiring, read once."""

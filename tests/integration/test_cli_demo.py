@@ -82,6 +82,7 @@ def test_everything_runs_by_itself_and_nothing_is_left_behind(material):
     assert figures.mailed == len(material.mails)
 
 
+@pytest.mark.slow
 def test_the_same_company_played_again_comes_to_the_same(material):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(playing, "END_ON", date(2026, 2, 12))

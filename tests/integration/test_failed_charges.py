@@ -232,6 +232,7 @@ def behave(world, customer, *outcomes):
     world.put(f"/_local/gateway/methods/{token}", {"outcomes": list(outcomes)})
 
 
+@pytest.mark.slow_on_moto
 def test_what_the_gateway_never_processes_ends_in_the_dead_letters_and_is_charged_once_redriven(owing):
     world, acme, invoice = owing
     world.card(acme, "error_500")
@@ -255,6 +256,7 @@ def test_what_the_gateway_never_processes_ends_in_the_dead_letters_and_is_charge
     assert len(world.charges()) == 1
 
 
+@pytest.mark.slow_on_moto
 def test_what_the_next_run_has_charged_a_redriven_message_leaves_alone(owing):
     world, acme, _ = owing
     world.card(acme, "error_500")
@@ -267,6 +269,7 @@ def test_what_the_next_run_has_charged_a_redriven_message_leaves_alone(owing):
     assert (len(world.charges()), world.queues()) == (1, {})
 
 
+@pytest.mark.slow_on_moto
 def test_a_message_redriven_after_the_payment_run_was_switched_off_charges_nothing(owing):
     world, acme, _ = owing
     world.card(acme, "error_500")
@@ -278,6 +281,7 @@ def test_a_message_redriven_after_the_payment_run_was_switched_off_charges_nothi
     assert (world.charges(), world.queues()) == ([], {})
 
 
+@pytest.mark.slow_on_moto
 def test_answers_that_are_lost_again_and_again_end_in_the_dead_letters_too(owing):
     world, acme, invoice = owing
     world.card(acme, "timeout_not_charged")

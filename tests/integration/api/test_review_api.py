@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.slow_on_moto
+
 QUIET = {"bill_run": {"spot_check": {"flag_first_invoice": False}}}
 
 
