@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.slow_on_moto
+
 NIGHT = "T04:00:00Z"  # of the default bill run
 
 

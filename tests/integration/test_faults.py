@@ -19,6 +19,8 @@ from shared.ports import Mail, Save, Unavailable
 from tests.integration import toys
 from tests.integration.toys import START
 
+pytestmark = pytest.mark.slow_on_moto
+
 TASK = Task("tsk_1", "kind", "reason", "inv_1", START)
 PAYMENT = Payment("pay_1", "cus_1", "USD", 1_00, "card", "pending", START, token="tok_1")
 MAIL = Mail("ntc_1", "billing@example.com", "ap@acme.example", "Hello", "text", "<p>html</p>")

@@ -13,6 +13,8 @@ from infra.local.app import App
 from infra.local.cloud import LocalCloud
 from infra.local.server import Server
 
+pytestmark = pytest.mark.slow_on_moto
+
 ADDRESS = "ap@acme.example"
 
 
