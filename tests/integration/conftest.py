@@ -1,4 +1,4 @@
-"""The `world` fixture: every diary is written once and lived through on both backends."""
+"""The `world` fixture: every diary is written once and lived through on both backends; and a `stage` for use cases."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from infra.local.cloud import LocalCloud
 from infra.wiring import load_wiring
 from tests.integration.browser import Browser
+from tests.integration.stage import Stage
 from tests.integration.world import World
 
 HOURLY = timedelta(hours=1)  # diaries of months have thousands of ticks at which nothing is due, of 20 ms each on moto
@@ -44,6 +45,15 @@ def _lived_in(request, backend, wiring):
         world = World(cloud)
         yield world
         world.assert_well()
+
+
+@pytest.fixture
+def stage():
+    """Everything switched on, and one customer."""
+    made = Stage()
+    made.settings()
+    made.customer()
+    return made
 
 
 @pytest.fixture

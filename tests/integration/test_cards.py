@@ -21,18 +21,10 @@ from shared.use_cases.payment_methods import add_method, remove_method
 from shared.use_cases.reconcile_payments import reconcile_payments
 from shared.use_cases.record_payment import ManualPayment, record_payment
 from shared.use_cases.refund_payment import refund_payment
-from tests.integration.stage import NOW, TODAY, Meddling, Stage
+from tests.integration.stage import NOW, TODAY, Meddling
 
 SOFT, HARD = "declined:insufficient_funds", "declined:stolen_card"
 LIMIT = 15
-
-
-@pytest.fixture
-def stage():
-    made = Stage()
-    made.settings()
-    made.customer()
-    return made
 
 
 def card(stage, *outcomes, id="pm_1", token=None):

@@ -27,17 +27,9 @@ from shared.use_cases.payment_methods import remove_method
 from shared.use_cases.reconcile_payments import reconcile_payments
 from shared.use_cases.record_payment import ManualPayment, record_payment
 from shared.use_cases.settle_payment import settle
-from tests.integration.stage import NOW, TODAY, Meddling, Stage
+from tests.integration.stage import NOW, TODAY, Meddling
 
 SOFT, HARD = "declined:insufficient_funds", "declined:stolen_card"
-
-
-@pytest.fixture
-def stage():
-    made = Stage()
-    made.settings()
-    made.customer()
-    return made
 
 
 @pytest.fixture

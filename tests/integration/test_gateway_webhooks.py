@@ -32,14 +32,6 @@ from tests.integration.stage import NOW, TODAY, Stage
 EVENT = {"id": "evt_1", "type": "payment_intent.succeeded", "data": {"object": {"metadata": {}}}}
 
 
-@pytest.fixture
-def stage():
-    made = Stage()
-    made.settings()
-    made.customer()
-    return made
-
-
 def told(stage, n=-1):
     """What the gateway tells of its n-th charge."""
     return stage.gateway.webhook(stage.gateway.charges[n])

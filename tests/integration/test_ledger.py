@@ -26,14 +26,6 @@ from shared.use_cases.void_invoice import void_invoice
 from tests.integration.stage import TODAY, Meddling, Stage, conflicting
 
 
-@pytest.fixture
-def stage():
-    made = Stage()
-    made.settings()
-    made.customer()
-    return made
-
-
 def cheque(stage, amount, *allocations, id="pay_1", currency="USD"):
     parts = tuple(Allocation(i, a) for i, a in allocations) or None
     return record_payment(ManualPayment(id, "cus_a", currency, amount, "check", "no. 7", parts), stage.ports)

@@ -41,14 +41,6 @@ SWITCHED_OFF = [
 EVERY_WAY = pytest.mark.parametrize(("reason", "switch"), SWITCHED_OFF, ids=lambda x: x if isinstance(x, str) else "")
 
 
-@pytest.fixture
-def stage():
-    made = Stage()
-    made.settings()
-    made.customer()
-    return made
-
-
 def change(stage, **fields):
     return stage.save(replace(stage.get(Customer, "cus_a"), **fields))
 

@@ -22,14 +22,6 @@ from tests.integration.stage import NOW, TODAY, Stage
 from tests.integration.test_mail import change, dunning_notice, invoice_notice, notice, payment_notice
 
 
-@pytest.fixture
-def stage():
-    made = Stage()
-    made.settings()
-    made.customer()
-    return made
-
-
 def test_an_invoice_is_mailed_by_hand_as_often_as_asked(stage):
     id = stage.posted()
     stage.files.write_once(document_key(id), b"%PDF-", "application/pdf")

@@ -38,14 +38,6 @@ from tests.integration.stage import ALL_ON, NOW, TODAY, Behind, Meddling, Stage,
 FLAG = (Flag("first_invoice", "first"),)
 
 
-@pytest.fixture
-def stage():
-    made = Stage()
-    made.settings()
-    made.customer()
-    return made
-
-
 def drafts(stage, count, run_id="brn_1", flagged=(), **fields):
     return [
         stage.draft(bill_run_id=run_id, bill_on=TODAY, flags=FLAG if n in flagged else (), **fields)
