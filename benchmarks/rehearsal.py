@@ -14,7 +14,7 @@ from time import process_time
 from typing import Any, Final
 
 from benchmarks.figures import report
-from functions.rehearsal.drive import SERVED, drive
+from functions.rehearsal.drive import SERVED, drive, uncollected
 from shared.bootstrap import copied
 from shared.domain.contract import Charge, Contract
 from shared.domain.customer import Customer, Switches
@@ -56,6 +56,7 @@ def company(customers: int) -> Iterator[Any]:
             yield PaymentMethod(f"pm_{n}", id, f"tok_{n}", "visa", "4242", 12, 2035, START, version=1)
 
 
+@uncollected()
 def rehearse(customers: int, days: int) -> tuple[Rehearsed, float, int]:
     """What happened, in how many seconds of CPU, and with how many invocations."""
     records = list(company(customers))

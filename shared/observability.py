@@ -97,12 +97,16 @@ def observed(handler: Handler) -> Handler:
     return invoked
 
 
-def report(outcome: object, **ids: object) -> None:
-    """Log what came of a piece of work, and count it: a word, or a value with `outcome` or `status`."""
+def report(outcome: object, times: int = 1, **ids: object) -> None:
+    """Log what came of a piece of work, and count it: a word, or a value with `outcome` or `status`.
+
+    `times`: that of so many alike, in one line that says how many.
+    """
     name = _word(outcome)
-    count(name)
+    count(name, times)
     if logger.log_level <= logging.INFO:
-        logger.info(name, extra={key: str(value) for key, value in ids.items()})
+        told = ids if times == 1 else {"times": times, **ids}
+        logger.info(name, extra={key: str(value) for key, value in told.items()})
 
 
 def correlation() -> str | None:

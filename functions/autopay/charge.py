@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from shared.bootstrap import ports_for_batch
 from shared.contracts.messages import ChargeInvoices, RetryCharge, SelectInvoices, read
+from shared.domain.runs import Outcome
 from shared.observability import observed, report
 from shared.ports import Ports
 from shared.queue_batches import BatchAnswer, QueueRecord, handle_batch
@@ -19,12 +22,21 @@ def charge(record: QueueRecord, ports: Ports) -> None:
         case SelectInvoices():
             select_invoices(message.run_id, ports)
         case ChargeInvoices():
-            for outcome in charge_chunk(message.run_id, message.chunk, ports) or ():
-                report(f"charge_{outcome.outcome}", invoice_id=outcome.invoice_id, reason=outcome.reason)
+            _report_each(charge_chunk(message.run_id, message.chunk, ports) or (), message.run_id)
         case RetryCharge():
             retried = retry_charge(message.run_id, message.invoice_id, message.attempt, ports)
             if retried is not None:
                 report(f"charge_{retried.outcome}", invoice_id=retried.invoice_id, reason=retried.reason)
+
+
+def _report_each(outcomes: Sequence[Outcome], run_id: str) -> None:
+    """Most invoices are skipped day after day: those are told together, each reason once."""
+    skipped = Counter(outcome.reason for outcome in outcomes if outcome.outcome == "skipped")
+    for reason, times in skipped.items():
+        report("charge_skipped", times, run_id=run_id, reason=reason)
+    for outcome in outcomes:
+        if outcome.outcome != "skipped":
+            report(f"charge_{outcome.outcome}", invoice_id=outcome.invoice_id, reason=outcome.reason)
 
 
 @observed

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
-from functions.rehearsal.drive import SERVED, drive
+from functions.rehearsal.drive import SERVED, drive, uncollected
 from shared.bootstrap import copied
 from shared.contracts.api_fields import FieldError, InvalidBody, harmless, identifier, refuse
 from shared.contracts.api_json import dumps, loads
@@ -170,6 +170,7 @@ def files_of(lived: Lived) -> dict[str, bytes]:
     return {"json": result, **{f"{n}.csv": part.encode() for n, part in enumerate(parts, start=1)}}
 
 
+@uncollected()
 def rehearse_records(
     records: Sequence[Any], asked: Rehearsal, live: Ports, *, changed: bool, start: datetime | None = None
 ) -> Rehearsed:

@@ -11,12 +11,12 @@ from shared.domain.values import thawed
 T = TypeVar("T")
 
 
-_Copying = Callable[..., Any]  # (value, *values of the changed fields)
-_copying: Final[dict[tuple[object, ...], _Copying]] = {}  # by class and names of the changed fields, in their order
+Copying = Callable[..., Any]  # (value, *values of the changed fields)
+_known: Final[dict[tuple[object, ...], Copying]] = {}  # by class and names of the changed fields, in their order
 
 
-def _made_for(cls: Any, names: tuple[str, ...]) -> _Copying:
-    """Copies a value of the class with other values for these fields.
+def copying(cls: Any, names: tuple[str, ...]) -> Copying:
+    """What copies a value of the class with other values for these fields. Raises TypeError for what is no field.
 
     It is made of source text, as dataclasses makes its methods: a loop over the fields takes three times as long.
     """
@@ -28,15 +28,15 @@ def _made_for(cls: Any, names: tuple[str, ...]) -> _Copying:
     checked = ["_copy.__post_init__()"] if hasattr(cls, "__post_init__") else []
     body = ["_copy = _new(_Thawed)", *lines, "_copy.__class__ = _cls", *checked, "return _copy"]
     exec("\n    ".join([f"def copied({', '.join(['_value', *names])}):", *body]), scope)  # noqa: S102 - names of fields
-    copying: _Copying = scope["copied"]
-    return copying
+    copied: Copying = scope["copied"]
+    return copied
 
 
 def replace(value: T, /, **changes: Any) -> T:
     """As dataclasses.replace. Raises TypeError for what is no field."""
     cls: Any = type(value)
-    copying = _copying.get((cls, *changes))
-    if copying is None:
-        copying = _copying[cls, *changes] = _made_for(cls, tuple(changes))
-    copy: T = copying(value, *changes.values())
+    made = _known.get((cls, *changes))
+    if made is None:
+        made = _known[cls, *changes] = copying(cls, tuple(changes))
+    copy: T = made(value, *changes.values())
     return copy

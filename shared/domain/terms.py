@@ -24,7 +24,7 @@ def collection_date(invoice: Invoice, rule: AutoCharge) -> date:
     if rule.on == "day_of_month":
         return _next_day_of_month(invoice.invoice_date, rule.day or 1)
     start = invoice.invoice_date if rule.on == "invoice_date" else invoice.due_on or invoice.invoice_date
-    return start + timedelta(days=rule.offset_days)
+    return start + timedelta(days=rule.offset_days) if rule.offset_days else start
 
 
 def _next_day_of_month(on: date, day: int) -> date:

@@ -45,6 +45,8 @@ def _value(plain: type) -> type:
     shown = [field.name for field in fields if field.repr]
 
     def equal(self: Any, other: object) -> Any:
+        if self is other:
+            return True
         return compared(self) == compared(other) if other.__class__ is self.__class__ else NotImplemented
 
     def hashed(self: Any) -> int:

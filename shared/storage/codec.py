@@ -18,7 +18,7 @@ import msgspec
 
 from shared.ports import Index
 from shared.storage.dictionary import BODIES
-from shared.storage.records import place_of
+from shared.storage.records import places_of
 from shared.storage.schema import Kind
 
 COMPRESS_OVER_BYTES = 400  # with its keys and indexes, an item may then exceed the kilobyte that a unit writes
@@ -53,8 +53,7 @@ def item_of(kind: Kind, partition: str, sort: str, entity: Any, body: bytes, tx:
     item["version"] = {"N": str(entity.version)}
     item["tx"] = {"B": tx}
     item["body"] = {"B": body}
-    for rule in kind.indexes:
-        place = place_of(rule, entity)
+    for rule, place in zip(kind.indexes, places_of(kind, entity), strict=True):
         if place is not None:
             pk, sk = index_attributes(rule.index)
             item[pk] = {"S": place[0]}

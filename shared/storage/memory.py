@@ -9,18 +9,19 @@ import sys
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from shared.domain.values import dataclass
 from shared.ports import PAGE_LIMIT, Change, Check, Conflict, Entry, Index, Key, Page, Remove, Save
 from shared.storage.records import (
     SORT_BYTES_MAX,
+    Place,
     check_within,
     decode_cursor,
     encode_cursor,
     keys_of,
     kind_of,
-    place_of,
+    places_of,
     with_version,
 )
 from shared.storage.schema import KINDS, Kind
@@ -31,10 +32,10 @@ LAST_CHARACTER = chr(sys.maxunicode)
 RECALLED_MAX = 1_000  # commits remembered, to recognise one that is repeated after its answer was lost
 
 _Key = tuple[str, str]  # partition, sort
-_Place = tuple[str, str] | None  # partition and sort value in one index; None: not in it
-_Row = tuple[Any, tuple[_Place, ...], int]  # the entity, its place in each index, the number of its commit
+_Places = tuple[Place, ...]  # one for each index
+_Row = tuple[Any, _Places, int]  # the entity, its place in each index, the number of its commit
 _Positions = list[int]
-_Writes = list[tuple["_Table", _Key, Any, tuple[_Place, ...]]]  # the entity to put there, or None to drop it
+_Writes = list[tuple["_Table", _Key, _Row | None, _Row | None]]  # what is there, and what is to be; None: nothing
 
 _ALONE = next(field.default for field in fields(Kind) if field.name == "sort")
 
@@ -56,7 +57,7 @@ class _Table:
     less than a balanced structure does, and most records arrive in order anyway.
     """
 
-    __slots__ = ("alone", "indexes", "kind", "orders", "rows")
+    __slots__ = ("alone", "indexes", "kind", "nowhere", "orders", "rows")
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
@@ -64,35 +65,30 @@ class _Table:
         self.rows: dict[_Key, _Row] = {}
         self.orders: dict[str, list[str]] = {}
         self.indexes: tuple[dict[str, list[Entry]], ...] = tuple({} for _ in kind.indexes)
+        self.nowhere: _Places = (None,) * len(kind.indexes)
 
-    def places(self, entity: Any) -> tuple[_Place, ...]:
-        rules = self.kind.indexes
-        return tuple([place_of(rule, entity) for rule in rules]) if rules else ()
-
-    def put(self, key: _Key, entity: Any, places: tuple[_Place, ...], number: int) -> None:
-        old = self.rows.get(key)
-        self.rows[key] = (entity, places, number)
-        if old is None:
-            if not self.alone:
-                insort(self.orders.setdefault(key[0], []), key[1])
-            self._move(key, (None,) * len(places), places)
-        elif old[1] != places:
-            self._move(key, old[1], places)
-
-    def drop(self, key: _Key) -> None:
-        _, places, _ = self.rows.pop(key)
-        if not self.alone:
+    def put(self, key: _Key, old: _Row | None, new: _Row | None) -> None:
+        """`old` is what is there now. None: nothing is, or is to be."""
+        if new is not None:
+            self.rows[key] = new
+        elif old is not None:
+            del self.rows[key]
+        if not self.alone and old is None and new is not None:
+            insort(self.orders.setdefault(key[0], []), key[1])
+        elif not self.alone and old is not None and new is None:
             _drop_from(self.orders, key[0], key[1])
-        self._move(key, places, (None,) * len(places))
+        before, after = self.nowhere if old is None else old[1], self.nowhere if new is None else new[1]
+        if before != after:
+            self._move(key, before, after)
 
-    def _move(self, key: _Key, before: tuple[_Place, ...], after: tuple[_Place, ...]) -> None:
+    def _move(self, key: _Key, before: _Places, after: _Places) -> None:
         for index, old, new in zip(self.indexes, before, after, strict=True):
             if old == new:
                 continue
             if old is not None:
                 _drop_from(index, old[0], (old[1], *key))
             if new is not None:
-                insort(index.setdefault(new[0], []), Entry(new[1], *key))
+                insort(index.setdefault(new[0], []), Entry(new[1], key[0], key[1]))
 
     def copied(self) -> _Contents:
         return (
@@ -155,7 +151,7 @@ class MemoryStore:
         page = order[start : start + limit + 1]
         if prefix and page and not page[-1].startswith(prefix):
             page = [sort for sort in page if sort.startswith(prefix)]
-        items = tuple(table.rows[partition, sort][0] for sort in page[:limit])
+        items = tuple([table.rows[partition, sort][0] for sort in page[:limit]])
         return Page(items, encode_cursor(page[limit - 1]) if len(page) > limit else None)
 
     def find(
@@ -186,33 +182,32 @@ class MemoryStore:
     # ---- writing --------------------------------------------------------------------------------
 
     def commit(self, *changes: Save[E] | Remove[E] | Check[E]) -> None:
-        keys = keys_of(cast(tuple[Change, ...], changes))
+        asked: tuple[Any, ...] = changes
+        keys = keys_of(asked)
         failed: _Positions = []
         writes: _Writes = []
-        for change, (cls, partition, sort) in zip(changes, keys, strict=True):
+        for change, located in zip(asked, keys, strict=True):
+            cls, partition, sort = located
             table, key, entity = self._tables[cls], (partition, sort), change.entity
-            row = table.rows.get(key)
-            version: int = entity.version  # type: ignore[attr-defined]
+            row, version = table.rows.get(key), entity.version
             if (0 if row is None else row[0].version) != version:
-                failed.append(keys.index((cls, partition, sort)))
+                failed.append(keys.index(located))
             elif isinstance(change, Save):
-                writes.append((table, key, with_version(entity, version + 1), table.places(entity)))
+                stored = (with_version(entity, version + 1), places_of(table.kind, entity), self._number + 1)
+                writes.append((table, key, row, stored))
             elif isinstance(change, Remove):
-                writes.append((table, key, None, ()))
+                writes.append((table, key, row, None))
         if not failed:
-            self._apply(changes, writes)
-        elif not self._landed_before(changes, keys, failed):
+            self._apply(asked, writes)
+        elif not self._landed_before(asked, keys, failed):
             raise Conflict(tuple(failed))
 
     def _apply(self, changes: tuple[Change, ...], writes: _Writes) -> None:
         self._number += 1
         self._recalled[self._number] = changes
         self._recalled.pop(self._number - RECALLED_MAX, None)
-        for table, key, entity, places in writes:
-            if entity is not None:
-                table.put(key, entity, places, self._number)
-            elif key in table.rows:  # removing what was never there (version 0) changes nothing
-                table.drop(key)
+        for table, key, old, new in writes:
+            table.put(key, old, new)
 
     def _landed_before(self, changes: tuple[Change, ...], keys: Sequence[Key], failed: Sequence[int]) -> bool:
         """Whether a record that is in the way was written by the very same transaction."""
@@ -232,7 +227,8 @@ class MemoryStore:
         for entity in entities:
             kind = kind_of(type(entity))
             table = self._tables[kind.entity]
-            table.put((kind.partition(entity), kind.sort(entity)), entity, table.places(entity), self._number)
+            key = (kind.partition(entity), kind.sort(entity))
+            table.put(key, table.rows.get(key), (entity, places_of(kind, entity), self._number))
 
     def snapshot(self) -> _Snapshot:
         """All there is, to `restore` any number of times. Costs a copy of the keys, none of the entities."""

@@ -11,11 +11,12 @@ from functools import cache
 from typing import Any
 
 from shared.domain.audit import AuditEntry, AuditHead
-from shared.domain.copies import replace
+from shared.domain.copies import Copying, copying
 from shared.domain.errors import Invalid
 from shared.ports import COMMIT_MAX, Change, Commit, CommitsEach, Failures, Key, Store
-from shared.storage.schema import KIND_OF, IndexRule, Kind
+from shared.storage.schema import KIND_OF, Kind
 
+Place = tuple[str, str] | None  # partition and sort value in one index; None: not in it
 _AUDIT = (AuditEntry, AuditHead)  # COMMIT_MAX leaves room for one of each
 
 PARTITION_BYTES_MAX = 2048  # DynamoDB's limits on keys
@@ -25,16 +26,16 @@ SORT_CHARS_SURE = 150  # with whatever the kind puts before it
 
 
 @cache
-def _versioned(cls: Any) -> None:
+def _versioning(cls: Any) -> Copying:
     if fields(cls)[-1].name != "version":
         raise TypeError(f"{cls.__name__}: `version` must be its last field")
+    return copying(cls, ("version",))
 
 
 def with_version(entity: Any, version: int) -> Any:
     """The entity as it is stored at a version."""
     cls: Any = type(entity)
-    _versioned(cls)
-    return replace(entity, version=version)
+    return _versioning(cls)(entity, version)
 
 
 def kind_of(cls: type[Any]) -> Kind:
@@ -81,15 +82,19 @@ def commit_alone(store: Store, commit: Commit) -> Exception | None:
     return None
 
 
-def place_of(rule: IndexRule, entity: Any) -> tuple[str, str] | None:
-    """Partition and sort value of an entity in an index; None if it is not in it."""
-    partition = rule.partition(entity)
-    if partition is None:
-        return None
-    sort = rule.sort(entity)
-    if not partition or len(partition) > KEY_CHARS_SURE or len(sort) > KEY_CHARS_SURE:
-        _check_key(type(entity), partition, sort)
-    return (partition, sort)
+def places_of(kind: Kind, entity: Any) -> tuple[Place, ...]:
+    """Where an entity is found in each index of its kind."""
+    places: list[Place] = []
+    for rule in kind.indexes:
+        partition = rule.partition(entity)
+        if partition is None:
+            places.append(None)
+            continue
+        sort = rule.sort(entity)
+        if not partition or len(partition) > KEY_CHARS_SURE or len(sort) > KEY_CHARS_SURE:
+            _check_key(type(entity), partition, sort)
+        places.append((partition, sort))
+    return tuple(places)
 
 
 def _check_key(cls: type[Any], partition: str, sort: str) -> None:

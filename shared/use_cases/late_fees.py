@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from shared.contracts.messages import RenderInvoice
 from shared.domain.copies import replace
@@ -32,8 +33,13 @@ class PostedFees:
     events: tuple[OutboxEvent, ...]
 
 
+NO_FEES: Final = PostedFees((), (), ())
+
+
 def post_fees(fees: Sequence[Fee], customer: Customer, settings: Settings, ports: Ports) -> PostedFees:
     """A numbered debit memo for each, due today. In the same transaction its invoice remembers that it was charged."""
+    if not fees:
+        return NO_FEES
     memos: list[Invoice] = []
     changes: list[Change] = []
     series, now = series_of(ports, SERIES["debit_memo"]), ports.clock.now()
@@ -53,8 +59,7 @@ def post_fees(fees: Sequence[Fee], customer: Customer, settings: Settings, ports
         charged[invoice.id] = replace(before, late_fees=(*before.late_fees, fee.key))
         notice = invoice_notice(memo, customer, settings, now)
         changes += [Save(memo), *map(Save, parts(memo.id, (line,))), *([Save(notice)] if notice else [])]
-    if fees:
-        changes += [Save(series), *map(Save, charged.values())]
+    changes += [Save(series), *map(Save, charged.values())]
     events = invoice_events("invoice.posted", memos, ports)
     return PostedFees(tuple(memos), (*changes, *map(Save, events)), tuple(events))
 

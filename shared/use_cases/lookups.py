@@ -111,8 +111,8 @@ def open_invoices(ports: Ports, customer_id: str, also: Iterable[str] = ()) -> l
 
     The index may be behind: `also` names invoices the caller knows of, and each is read from the store before use.
     """
-    keys = dict.fromkeys(e.key for e in entries(ports, p.INVOICES_OPEN, str(shard_of(customer_id)), f"{customer_id}#"))
-    keys.update(dict.fromkeys((id, "") for id in also))
+    found = entries(ports, p.INVOICES_OPEN, str(shard_of(customer_id)), f"{customer_id}#")
+    keys = dict.fromkeys([*(e.key for e in found), *((id, "") for id in also)])
     invoices = [i for i in ports.store.get_many(Invoice, list(keys)) if i.collectable()]
     return sorted(invoices, key=_oldest_first) if len(invoices) > 1 else invoices
 

@@ -286,11 +286,12 @@ def _considered(
     class_ids = sorted({c.class_id for c in customers.values()})
     classes = {c.id: c for c in ports.store.get_many(CustomerClass, [("classes", i) for i in class_ids])}
     dates = {c.id: local_on(run.occurred_at, c, settings) for c in customers.values()}
+    its_class = {c.id: classes.get(c.class_id, DEFAULT_CLASS) for c in customers.values()}
     for invoice in invoices:
-        customer = customers.get(invoice.customer_id)
-        if customer is None:
+        owner = invoice.customer_id
+        if owner not in dates:
             continue
-        on, due_on = dates[customer.id], _collected_on(invoice, classes.get(customer.class_id, DEFAULT_CLASS))
+        on, due_on = dates[owner], _collected_on(invoice, its_class[owner])
         retry_due = invoice.next_attempt_on is not None and invoice.next_attempt_on <= on
         if retry_due or due_on <= on:
             yield invoice, retry_due or due_on == on

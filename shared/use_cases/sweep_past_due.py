@@ -7,7 +7,7 @@ says that nothing happens before some later date costs no read of his own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import takewhile
 
 from shared import ports as p
@@ -119,16 +119,17 @@ def _saved(mark: Watermark, ports: Ports) -> Watermark:
 class _Sweep:
     """What a sweep looks for. `on` is the last local date anywhere, `reminded` the due dates reminded of on these days.
 
-    `acts` is False where nothing is switched on: then only episodes that run are looked after.
+    `acts` is False where nothing is switched on: then only episodes that run are looked after. Texts are as indexes
+    hold them.
     """
 
     at: datetime
     after: datetime
-    on: date
+    on: str
     reminded: frozenset[str]
     acts: bool
-    settings_version: int
-    classes: Mapping[str, int]
+    settings_version: str
+    classes: Mapping[str, str]
 
 
 def _sweep_of(at: datetime, after: datetime, settings: Settings, ports: Ports) -> _Sweep:
@@ -140,8 +141,8 @@ def _sweep_of(at: datetime, after: datetime, settings: Settings, ports: Ports) -
     span = range(min((last - first).days, OCCURRENCES_MAX) + 1)
     days = {d for c in classes for policy in (c.regular, c.out_of_turn) for d in policy.reminders_before_due}
     reminded = {str(last - timedelta(days=n) + timedelta(days=d)) for n in span for d in days} if mail else set()
-    versions = {c.id: c.version for c in classes}
-    return _Sweep(at, after, last, frozenset(reminded), acts, settings.version, versions)
+    versions = {c.id: str(c.version) for c in classes}
+    return _Sweep(at, after, str(last), frozenset(reminded), acts, str(settings.version), versions)
 
 
 def all_classes(ports: Ports) -> list[CustomerClass]:
@@ -197,14 +198,14 @@ def _to_assess(shard: str, sweep: _Sweep, ports: Ports) -> Iterator[str]:
 
 def _something_to_do(invoices: Sequence[Sequence[str]], state: Sequence[str] | None, sweep: _Sweep) -> bool:
     """Past due with no state that still holds; not past due (any more) but followed; or to be reminded."""
-    late = invoices[0][0] < str(sweep.on)
+    late = invoices[0][0] < sweep.on
     reminded = any(due_on in sweep.reminded for due_on, _ in invoices)
     if state is None:
         return (late or reminded) and sweep.acts
     next_on, seen, settings_version, class_id, class_version = state
-    if reminded or not late or next_on <= str(sweep.on) or settings_version != str(sweep.settings_version):
+    if reminded or not late or next_on <= sweep.on or settings_version != sweep.settings_version:
         return True
-    return class_version != str(sweep.classes.get(class_id)) or seen != seen_of((d, i) for d, i in invoices)
+    return class_version != sweep.classes.get(class_id) or seen != seen_of((d, i) for d, i in invoices)
 
 
 def _by_customer(index: Index[p.E], shard: str, ports: Ports) -> Iterator[tuple[str, list[Sequence[str]]]]:

@@ -543,7 +543,7 @@ def test_the_two_indexes_are_merged_as_a_naive_model_would(due, states, reminded
             )
         )  # fmt: skip
     days = frozenset(str(on + timedelta(days=d)) for d in reminded)
-    sweep = _Sweep(AT_14, AT_14, on, days, acts, version, {"cls_1": 3})
+    sweep = _Sweep(AT_14, AT_14, str(on), days, acts, str(version), {"cls_1": "3"})
 
     def expected(customer):
         oldest = min((on + timedelta(days=d) for d in due.get(customer, ())), default=None)

@@ -11,7 +11,7 @@ import pytest
 from shared.contracts.messages import Message
 from shared.ports import Save
 from shared.storage.codec import decode, encode, text_of
-from shared.storage.records import keys_of, place_of
+from shared.storage.records import keys_of, places_of
 from shared.storage.schema import KINDS
 from tests.old_data.write import messages
 
@@ -33,7 +33,7 @@ def test_every_record_is_read_found_and_written_as_it_was(version):
         assert {name: after.get(name) for name in before} == before, row
         ((_, partition, sort),) = keys_of([Save(entity)])
         assert [partition, sort] == row["key"], row
-        places = [place_of(rule, entity) for rule in kind.indexes]
+        places = list(places_of(kind, entity))
         assert [list(p) if p else None for p in places][: len(row["places"])] == row["places"], row
 
 

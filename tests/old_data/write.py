@@ -24,7 +24,7 @@ from shared.domain.runs import PrintPart
 from shared.ports import Save
 from shared.storage.codec import encode, text_of
 from shared.storage.memory import MemoryStore
-from shared.storage.records import place_of
+from shared.storage.records import places_of
 from shared.storage.schema import KINDS
 from tests.integration.sample_world import NOW, make_sample_world
 from tests.integration.test_events import API, CALLS, DIRECT, FUNCTIONS, PAYLOADS, WIRING, body_of, invoke, request_of
@@ -36,7 +36,7 @@ SEEDS = range(1, 4)
 
 
 def written(kind, partition, sort, entity):
-    places = [place_of(rule, entity) for rule in kind.indexes]
+    places = list(places_of(kind, entity))
     body = text_of(encode(entity))
     text = body.decode() if body[:1] == b"{" else None
     return {"kind": kind.entity.__name__, "key": [partition, sort], "places": places, "body": text}
