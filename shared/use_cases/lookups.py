@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from shared import ports as p
@@ -20,6 +20,8 @@ from shared.ports import Entry, Index, LooksAhead, Ports
 E = TypeVar("E")
 CONFLICT_RETRIES = 8  # how often a write is tried again on what someone else changed meanwhile
 OPEN_INVOICES_MAX = 2_000  # open invoices of one customer that are looked at
+CLASS_PAGES_MAX = 50
+EASTMOST = timedelta(hours=14)  # no local date is further ahead of UTC
 
 
 def settings_of(ports: Ports) -> Settings:
@@ -62,6 +64,19 @@ def class_of(ports: Ports, class_id: str) -> CustomerClass:
     if found is None:
         raise NotFound("customer class", class_id)
     return found
+
+
+def all_classes(ports: Ports) -> list[CustomerClass]:
+    """Every class, the standard one too if nobody has saved it yet."""
+    found: list[CustomerClass] = []
+    after: str | None = None
+    for _ in range(CLASS_PAGES_MAX):
+        page = ports.store.list(CustomerClass, "classes", after=after)
+        found += page.items
+        after = page.cursor
+        if after is None:
+            break
+    return found if any(c.id == DEFAULT_CLASS_ID for c in found) else [*found, DEFAULT_CLASS]
 
 
 def lines_of(ports: Ports, invoice: Invoice) -> tuple[Line, ...]:

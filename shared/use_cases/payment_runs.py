@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Literal
@@ -34,7 +34,7 @@ from shared.use_cases.charge_invoice import (
 from shared.use_cases.expiring_cards import PLACES as CARD_PLACES
 from shared.use_cases.expiring_cards import card_notices, expiring_page
 from shared.use_cases.look_ahead import ahead_of_charges
-from shared.use_cases.lookups import customer_of, local_on, settings_of
+from shared.use_cases.lookups import EASTMOST, all_classes, customer_of, local_on, settings_of
 from shared.use_cases.notices import hint
 from shared.use_cases.outbox import announce
 from shared.use_cases.plan_bill_runs import scheduled_bill_run_id
@@ -51,6 +51,8 @@ ROUNDS = RETRIES, NEW = (0, 1)  # what was tried before is all taken before anyt
 SELECT_PAGES = 40  # index pages per message
 NOT_OWED = frozenset({"not_posted", "nothing_due"})  # API.md: no reasons of a run
 TAKEN = frozenset({"nothing_due", "attempt_open", "retry_scheduled", "attempts_exhausted"})  # what a charge leaves
+Classes = Mapping[str, CustomerClass]  # by id
+NO_DATE = "9999"  # comes after the text of every date that is one
 AUTOMATIC = AutoCharge()  # stands in where a class does not charge automatically: considered when due, then skipped
 
 OUTCOME_OF: dict[PaymentState, OutcomeWord] = {
@@ -200,12 +202,12 @@ def select_invoices(run_id: str, ports: Ports) -> None:
     if run.status == "collecting" and run.cursor is None:
         _hand_out(run, ports, pages=1)  # a reminder: some message may have been lost
         return
-    settings = settings_of(ports)
+    settings, classes = settings_of(ports), {c.id: c for c in all_classes(ports)}
     for _ in range(SELECT_PAGES):
         if run.status != "collecting":
             return
         try:
-            _select_page(run, settings, ports)
+            _select_page(run, settings, classes, ports)
         except Conflict:
             pass  # another delivery of this message is at it too
         run = run_of(ports, run_id)
@@ -215,7 +217,7 @@ def select_invoices(run_id: str, ports: Ports) -> None:
     ports.queue.send("charge", [SelectInvoices(run_id=run_id).body()])
 
 
-def _select_page(run: PaymentRun, settings: Settings, ports: Ports) -> None:
+def _select_page(run: PaymentRun, settings: Settings, classes: Classes, ports: Ports) -> None:
     """One page of one place becomes chunks, in the transaction that moves the cursor (`place|page`) behind it.
 
     The places are the index's shards, or the customers that were asked for; then, of scheduled runs, those of the cards
@@ -229,7 +231,9 @@ def _select_page(run: PaymentRun, settings: Settings, ports: Ports) -> None:
     if number < first_of_cards:
         shard, prefix = _place(run, number)
         page = ports.store.find(p.INVOICES_OPEN, shard, prefix=prefix, after=after or None)
-        chunks, numbers = _chunks(list(_considered(page.items, run, settings, ports)), run)
+        last_due = _last_due(run, classes)
+        found = [entry for entry in page.items if not last_due < _due_of(entry) < NO_DATE]
+        chunks, numbers = _chunks(list(_considered(found, run, settings, classes, ports)), run)
     else:
         cards = expiring_page(number - first_of_cards, run.as_of, after or None, ports)
         page, notices = cards, card_notices(cards.items, run, settings, ports)
@@ -274,19 +278,36 @@ def _place(run: PaymentRun, number: int) -> tuple[str, str]:
     return str(shard_of(customer_id)), f"{customer_id}#"
 
 
+def _last_due(run: PaymentRun, classes: Classes) -> str:
+    """The last due date, wherever the customer is, of an invoice that may have to be collected by now.
+
+    The index tells due dates, so that what is due later costs no read. NO_DATE where a class collects by another date.
+    A retry comes after its invoice's collection date; if the class was changed to a later one, it waits for that.
+    """
+    policies = [policy for c in classes.values() for policy in (c.regular, c.out_of_turn)]
+    rules = [policy.auto_charge or AUTOMATIC for policy in policies]
+    if any(rule.on != "due_on" for rule in rules):
+        return NO_DATE
+    ahead = max(0, *(-rule.offset_days for rule in rules))
+    return str((run.occurred_at + EASTMOST).date() + timedelta(days=ahead))
+
+
+def _due_of(entry: p.Entry) -> str:
+    """The due date in an open invoice's place: customer, due date, id."""
+    return entry.at.split("#", 2)[1]
+
+
 def _considered(
-    found: Sequence[p.Entry], run: PaymentRun, settings: Settings, ports: Ports
+    found: Sequence[p.Entry], run: PaymentRun, settings: Settings, classes: Classes, ports: Ports
 ) -> Iterator[tuple[Invoice, bool]]:
     """The open invoices of a page whose collection date has come on their customer's date, and whether it, or the day
     of a retry, came on that very day: if not, an earlier run left it unpaid.
     """
     invoices = [i for i in ports.store.get_many(Invoice, [e.key for e in found]) if i.collectable()]
     owners = sorted({i.customer_id for i in invoices})
-    customers = {c.id: c for c in ports.store.get_many(Customer, [(i, "") for i in owners])}
-    class_ids = sorted({c.class_id for c in customers.values()})
-    classes = {c.id: c for c in ports.store.get_many(CustomerClass, [("classes", i) for i in class_ids])}
-    dates = {c.id: local_on(run.occurred_at, c, settings) for c in customers.values()}
-    its_class = {c.id: classes.get(c.class_id, DEFAULT_CLASS) for c in customers.values()}
+    customers = ports.store.get_many(Customer, [(i, "") for i in owners])
+    dates = {c.id: local_on(run.occurred_at, c, settings) for c in customers}
+    its_class = {c.id: classes.get(c.class_id, DEFAULT_CLASS) for c in customers}
     for invoice in invoices:
         owner = invoice.customer_id
         if owner not in dates:

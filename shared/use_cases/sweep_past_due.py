@@ -17,22 +17,20 @@ from shared.domain.collection import seen_of
 from shared.domain.copies import replace
 from shared.domain.ids import SHARDS
 from shared.domain.late_fees import charges
-from shared.domain.policy import DEFAULT_CLASS, DEFAULT_CLASS_ID, CustomerClass
+from shared.domain.policy import CustomerClass
 from shared.domain.runs import PaymentRun, Watermark
 from shared.domain.settings import Settings
 from shared.domain.values import dataclass
 from shared.ports import Conflict, Index, Ports, Save
-from shared.use_cases.lookups import entries, settings_of
+from shared.use_cases.lookups import EASTMOST, all_classes, entries, settings_of
 from shared.use_cases.payment_runs import scheduled_run_id
 
 OCCURRENCES_MAX = 31  # missed days taken up by one tick
 CUSTOMERS_PER_MESSAGE = 25
 RUNS_WAITED_FOR_MAX = 1_000  # occurrences of the payment run within its limit of patience
 ENTRIES_MAX = 1_000_000  # open invoices or states in one shard
-EASTMOST = timedelta(hours=14)  # no local date is further ahead of UTC
 WESTMOST = timedelta(hours=-12)  # nor further behind
 A_DAY = timedelta(days=1)
-CLASS_PAGES_MAX = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,19 +141,6 @@ def _sweep_of(at: datetime, after: datetime, settings: Settings, ports: Ports) -
     reminded = {str(last - timedelta(days=n) + timedelta(days=d)) for n in span for d in days} if mail else set()
     versions = {c.id: str(c.version) for c in classes}
     return _Sweep(at, after, str(last), frozenset(reminded), acts, str(settings.version), versions)
-
-
-def all_classes(ports: Ports) -> list[CustomerClass]:
-    """Every class, the standard one too if nobody has saved it yet."""
-    found: list[CustomerClass] = []
-    after: str | None = None
-    for _ in range(CLASS_PAGES_MAX):
-        page = ports.store.list(CustomerClass, "classes", after=after)
-        found += page.items
-        after = page.cursor
-        if after is None:
-            break
-    return found if any(c.id == DEFAULT_CLASS_ID for c in found) else [*found, DEFAULT_CLASS]
 
 
 def _sweep_shard(shard: str, sweep: _Sweep, ports: Ports) -> int:

@@ -108,7 +108,7 @@ def credit_not_used_if_the_worker_died_after_posting(patch):
 BUGS = (
     (a_charge_that_was_not_processed_forgotten_for_the_day, 2, 3),
     (fees_reversed_after_their_invoice, 42, 2),
-    (credit_not_used_if_the_worker_died_after_posting, 115, 2),
+    (credit_not_used_if_the_worker_died_after_posting, 196, 2),
 )
 
 
