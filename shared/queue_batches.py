@@ -43,16 +43,16 @@ def handle_batch(
 
     Each record that failed has been logged by itself, so that all of them failed is no error of its own.
     """
-    records = [_record(each) for each in event["Records"]]
-    return _answer(records, [_done(record, record_handler) for record in records])
+    records, invocation = [_record(each) for each in event["Records"]], logger.get_correlation_id()
+    return _answer(records, [_done(record, record_handler, invocation) for record in records])
 
 
 def handle_abreast(
     event: Mapping[str, Any], context: Any, record_handler: Callable[[QueueRecord, Ports], object], ports: Ports
 ) -> BatchAnswer:
     """As handle_batch, with the records worked on side by side, each with ports of its own."""
-    records = [_record(each) for each in event["Records"]]
-    done = ports.abreast.each(lambda r, own: _done(r, lambda r: record_handler(r, own)), records, ports)
+    records, invocation = [_record(each) for each in event["Records"]], logger.get_correlation_id()
+    done = ports.abreast.each(lambda r, own: _done(r, lambda r: record_handler(r, own), invocation), records, ports)
     return _answer(records, done)
 
 
@@ -70,9 +70,8 @@ def _record(given: Mapping[str, Any]) -> QueueRecord:
     )
 
 
-def _done(record: QueueRecord, record_handler: Callable[[QueueRecord], object]) -> bool:
+def _done(record: QueueRecord, record_handler: Callable[[QueueRecord], object], invocation: str | None) -> bool:
     """Whether its message may be deleted. Log lines of a record are told apart by what its work began with."""
-    invocation = logger.get_correlation_id()
     began = record.began or invocation
     if began != invocation:
         logger.set_correlation_id(began)

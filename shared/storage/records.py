@@ -17,6 +17,7 @@ from shared.ports import COMMIT_MAX, Change, Commit, CommitsEach, Failures, Key,
 from shared.storage.schema import KIND_OF, Kind
 
 Place = tuple[str, str] | None  # partition and sort value in one index; None: not in it
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _AUDIT = (AuditEntry, AuditHead)  # COMMIT_MAX leaves room for one of each
 
 PARTITION_BYTES_MAX = 2048  # DynamoDB's limits on keys
@@ -106,7 +107,7 @@ def _check_key(cls: type[Any], partition: str, sort: str) -> None:
 
 def encode_cursor(*parts: str) -> str:
     """An opaque text of the place after which the next page starts. It never names the partition."""
-    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+    text = _to_json(parts)
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from shared import ports as p
@@ -22,6 +22,7 @@ from shared.ports import Ports
 from shared.use_cases.lookups import settings_of, shards
 from shared.use_cases.record_payment import ManualPayment, record_payment
 
+A_DAY: Final = timedelta(days=1)  # no local date is further ahead of UTC
 PAGE: Final = 1_000
 PAGES_MAX: Final = 10_000
 PAID_FOR_WORK: Final = ("regular", "out_of_turn")
@@ -78,7 +79,7 @@ class Payers:
     def pay(self) -> int:
         """Record what comes in on this day, each invoice in full; how many payments that are."""
         settings, now = settings_of(self.ports), self.ports.clock.now()
-        due = [invoice for invoice in self._open() if self._pays(invoice, settings, now)]
+        due = [invoice for invoice in self._open((now + A_DAY).date()) if self._pays(invoice, settings, now)]
         for invoice in due:
             paid = Allocation(invoice.id, invoice.residual_minor)
             id = derive_id("pay_", "by hand", invoice.id)
@@ -106,13 +107,14 @@ class Payers:
         self.planned[invoice.id] = paid_by_hand_on(due_on, late, since, self.seed, *about) if due_on else None
         return self.planned[invoice.id]
 
-    def _open(self) -> Iterator[Invoice]:
-        """Those that somebody may pay some day, read together."""
+    def _open(self, by: date) -> Iterator[Invoice]:
+        """Those of which nobody knows yet when they are paid, or which are paid by then; read together."""
         for shard in shards():
             after: str | None = None
             for _ in range(PAGES_MAX):
                 page = self.ports.store.find(p.INVOICES_OPEN, shard, after=after, limit=PAGE)
-                keys = [e.key for e in page.items if self.planned.get(e.key[0], date.min) is not None]
+                plans = ((e.key, self.planned.get(e.partition, date.min)) for e in page.items)
+                keys = [key for key, on in plans if on is not None and on <= by]
                 yield from self.ports.store.get_many(Invoice, keys)
                 after = page.cursor
                 if after is None:
