@@ -6,7 +6,7 @@ everybody is billed monthly and everything is switched on:
 - `paying`: with half a year behind it, rehearsed with a seed, so that everyone pays as before: 44 % by card, of whose
   cards one in ten was declined now and then, and the others by hand, as late as in the public sample of real invoices.
 - `unpaid`: a fifth has no card and never pays, and of the cards one in ten declines for ever: so most of the work is
-  notices, fees, suspensions, and looking at 80,000 overdue invoices each day.
+  notices, fees, suspensions, and looking at some 10,000 overdue invoices each day.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _billed_before(n: int, on: date, by_card: bool, drawn: Random) -> Iterator[A
         id, f"cus_{n:06d}", "USD", on, status="posted", subtotal_minor=_price(n), total_minor=_price(n),
         residual_minor=0 if paid else _price(n), number=f"{on.month}-{n}", bill_on=on, contract_ids=(f"con_{n:06d}",),
         posted_on=on, posted_at=_noon(on), due_on=due_on, settled_at=paid_at if paid else None, created_at=_noon(on),
-        attempts=0, version=1,
+        version=1,
     )  # fmt: skip
     if paid and by_card:
         if n % 10 == 1 and on.month % 2:

@@ -68,16 +68,16 @@ class _Table:
         self.nowhere: _Places = (None,) * len(kind.indexes)
 
     def put(self, key: _Key, old: _Row | None, new: _Row | None) -> None:
-        """`old` is what is there now. None: nothing is, or is to be."""
+        """`old` is what is there now. None: nothing is, or is to be; both, if what was never there is removed."""
         if new is not None:
             self.rows[key] = new
+            if old is None and not self.alone:
+                insort(self.orders.setdefault(key[0], []), key[1])
         elif old is not None:
             del self.rows[key]
-        if not self.alone and old is None and new is not None:
-            insort(self.orders.setdefault(key[0], []), key[1])
-        elif not self.alone and old is not None and new is None:
-            _drop_from(self.orders, key[0], key[1])
-        before, after = self.nowhere if old is None else old[1], self.nowhere if new is None else new[1]
+            if not self.alone:
+                _drop_from(self.orders, key[0], key[1])
+        before, after = old[1] if old else self.nowhere, new[1] if new else self.nowhere
         if before != after:
             self._move(key, before, after)
 

@@ -41,8 +41,7 @@ def facts_of(
     found = open_invoices(ports, customer.id, also=state.past_due_ids) if found is None else found
     found = [_as_charged(invoice, on, ports) for invoice in found]
     still = {i.id for i in found}
-    missing = [(id, "") for id in state.past_due_ids if id not in still]
-    gone = ports.store.get_many(Invoice, missing) if missing else []
+    gone = ports.store.get_many(Invoice, [(i, "") for i in state.past_due_ids if i not in still])
     ends = (i.settled_at or i.voided_at for i in gone)
     its_class = its_class or class_of(ports, customer.class_id)
     late = any(i.payment_status(on) == "overdue" for i in found)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final
 
 from shared import ports as p
@@ -19,10 +19,9 @@ from shared.domain.invoice import Invoice
 from shared.domain.payment import Allocation, Payment, PaymentMethod
 from shared.domain.settings import Settings
 from shared.ports import Ports
-from shared.use_cases.lookups import settings_of, shards
+from shared.use_cases.lookups import EASTMOST, settings_of, shards
 from shared.use_cases.record_payment import ManualPayment, record_payment
 
-A_DAY: Final = timedelta(days=1)  # no local date is further ahead of UTC
 PAGE: Final = 1_000
 PAGES_MAX: Final = 10_000
 PAID_FOR_WORK: Final = ("regular", "out_of_turn")
@@ -79,7 +78,7 @@ class Payers:
     def pay(self) -> int:
         """Record what comes in on this day, each invoice in full; how many payments that are."""
         settings, now = settings_of(self.ports), self.ports.clock.now()
-        due = [invoice for invoice in self._open((now + A_DAY).date()) if self._pays(invoice, settings, now)]
+        due = [invoice for invoice in self._open((now + EASTMOST).date()) if self._pays(invoice, settings, now)]
         for invoice in due:
             paid = Allocation(invoice.id, invoice.residual_minor)
             id = derive_id("pay_", "by hand", invoice.id)

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from functions.autopay import charge
 from shared import observability
+from shared.contracts.messages import ChargeInvoices
 from shared.domain.errors import Invalid, Refused
+from shared.domain.runs import Outcome
 from shared.observability import count, observed, report
 from shared.ports import Conflict, Unavailable
 from shared.queue_batches import handle_batch
@@ -79,6 +82,36 @@ def test_a_record_is_logged_with_what_its_work_began_with_and_what_it_sends_says
         ("req-1", "req-1"),
     ]
     assert sent_with == ["tick-1", "req-1"]
+
+
+def test_what_came_to_the_same_is_counted_each_and_told_in_one_line(capsys, logged):
+    @observed
+    def handler(event, context):
+        report("charge_skipped", 3, reason="no_payment_method")
+        report("charge_skipped", 1, reason="on_hold")
+
+    handler({}, Context())
+    assert [(line.get("times"), line["reason"]) for line in logged()] == [("3", "no_payment_method"), (None, "on_hold")]
+    assert json.loads(capsys.readouterr().out)["charge_skipped"] == [4.0]
+
+
+def test_a_chunk_tells_each_charge_by_itself_and_what_it_skipped_by_reason(capsys, logged, monkeypatch):
+    outcomes = (
+        Outcome("inv_1", "skipped", "no_payment_method"), Outcome("inv_2", "succeeded", None, "pay_2"),
+        Outcome("inv_3", "skipped", "no_payment_method"), Outcome("inv_4", "declined", "expired_card", "pay_4"),
+    )  # fmt: skip
+    monkeypatch.setattr(charge, "charge_chunk", lambda run_id, number, ports: outcomes)
+    monkeypatch.setattr(charge, "ports_for_batch", lambda: None)
+    message = ChargeInvoices(run_id="prn_1", chunk=0)
+
+    charge.lambda_handler(batch(message.body()), Context())
+    told = [(line["message"], line.get("times"), line.get("invoice_id"), line["reason"]) for line in logged()]
+    assert told == [
+        ("charge_skipped", "2", None, "no_payment_method"), ("charge_succeeded", None, "inv_2", "None"),
+        ("charge_declined", None, "inv_4", "expired_card"),
+    ]  # fmt: skip
+    published = json.loads(capsys.readouterr().out)
+    assert [published[f"charge_{word}"] for word in ("skipped", "succeeded", "declined")] == [[2.0], [1.0], [1.0]]
 
 
 def test_an_error_is_logged_and_not_swallowed(logged):
