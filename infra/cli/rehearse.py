@@ -213,8 +213,8 @@ def _object(text: str, name: str) -> Any:
 
 def show(found: Mapping[str, Any], days: int, console: Console, by: str | None = None) -> None:
     base, changed = found["base"], found["changed"]
-    table = Table(title=f"The next {days} days, from {base['from']}", title_justify="left")
-    table.add_column("")
+    console.print(f"The next {days} days, from {base['from']}", highlight=False)  # wider than the table may be
+    table = Table("")
     for heading in ("as set", "changed", "more", "less") if changed else ("as set",):
         table.add_column(heading, justify="right")
     for category in CATEGORIES:
@@ -243,6 +243,8 @@ def show(found: Mapping[str, Any], days: int, console: Console, by: str | None =
 
 
 def _show_back_test(test: Mapping[str, Any], console: Console) -> None:
+    if not test["owed"]:
+        console.print(f"Nothing was owed at the end of {test['since']}: there is nothing to compare.", highlight=False)
     for currency, owed in test["owed"].items():
         table = Table(title=f"Of {owed} {currency} owed at the end of {test['since']}", title_justify="left")
         for heading in ("through", "really", "low", "expected", "high", "by due date"):

@@ -51,9 +51,14 @@ def test_a_running_paidup_is_asked_and_the_difference_shown(url, patch, capsys):
     assert (found["base"]["invoices"]["count"], found["changed"]["invoices"]["count"]) == (0, 2)
     assert main(["rehearse", "--days", "3", "--settings", patch, "--url", url]) == 0
     shown = capsys.readouterr().out
-    assert "The next 3 days" in shown
+    assert shown.splitlines()[0] == "The next 3 days, from 2026-01-01T00:00:00Z"
     assert "+2" in shown
     assert "Nobody gets more mails or fewer" in shown
+
+
+def test_a_past_day_on_which_nothing_was_owed_says_so(url, capsys):
+    assert main(["rehearse", "--days", "3", "--since", "2025-12-20", "--url", url]) == 0
+    assert "Nothing was owed at the end of 2025-12-20: there is nothing to compare." in capsys.readouterr().out
 
 
 def words(shown):
